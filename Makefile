@@ -1,0 +1,48 @@
+# `make preview` sets up and shows every environment; `make test` sets up and runs every check. Both can be run again at any time.
+PYTHON ?= python3
+BIN := .venv/bin
+# What runs the product, and what the tests need on top. A stamp is touched last, so an interrupted set-up is done again.
+RUNTIME := .venv/.runtime
+DEVELOPMENT := .venv/.development
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+FAST := tests/unit tests/contract tests/policy
+
+.PHONY: preview test check-fast check-real render-all docs bench clean
+
+preview: $(RUNTIME)
+	@$(BIN)/cdc preview dev
+	@$(BIN)/cdc preview prod
+	@$(BIN)/cdc render dev
+	@$(BIN)/cdc render prod
+
+test: check-fast check-real
+
+check-fast: $(DEVELOPMENT)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/python -m tests.quietly $(BIN)/lint-imports
+	@$(BIN)/python -m tests.quietly $(BIN)/mypy
+	@$(BIN)/pytest $(FAST)
+
+check-real: $(DEVELOPMENT)
+	@$(BIN)/python -m tests.toolchain java etcd kafka strimzi-crds kubectl pulumi kube-apiserver
+	@$(BIN)/pytest tests/integration
+
+bench: $(DEVELOPMENT)
+	@$(BIN)/python -m bench
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cdc-platform needs Python 3.11 or newer; set PYTHON=")'
+	@$(PYTHON) -m venv .venv
+
+$(RUNTIME): requirements/runtime.txt pyproject.toml | .venv/bin/pip
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEVELOPMENT): requirements/dev.txt $(RUNTIME)
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,21 @@
+"""The Pulumi program: load this stack's spec, declare the platform, export what its users need."""
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+from components.core.errors import CdcError
+from components.loading import load_environment
+from components.outputs import stack_outputs
+from components.stack import CdcPlatform
+
+try:
+    spec = load_environment(Path(__file__).parent, pulumi.get_stack())
+except CdcError as error:
+    pulumi.log.error(str(error))
+    sys.exit(error.exit_code)
+
+CdcPlatform(spec.name, spec)
+for name, value in stack_outputs(spec).items():
+    pulumi.export(name, value)

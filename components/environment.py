@@ -1,0 +1,204 @@
+"""The whole environment: one typed value per stack. Each component's spec is one field of it."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import cache, cached_property
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from components.core.context import Context, Target, Tier
+from components.core.errors import Problem, SpecError
+from components.core.model import DnsLabel, SpecModel, duplicates, setting
+from components.kafka.check import check_kafka, check_state
+from components.kafka.derive import derive_state
+from components.kafka.spec import KafkaSpec
+from components.kafka.state import KafkaState
+from components.pipelines.spec import PipelineSpec
+from components.tenancy.spec import NamingSpec, TenantSpec
+
+CONFIG_KEY = "cdc-platform:environment"
+
+
+class KubernetesSpec(SpecModel):
+    """Where on Kubernetes the platform goes."""
+
+    namespace: DnsLabel = setting("cdc", help="Namespace of the platform.", becomes="metadata.namespace of every object")
+    context: str | None = setting(
+        None,
+        help="The kubeconfig context this environment belongs to; without it the current one is used.",
+        becomes="the Pulumi provider's context",
+        min_length=1,
+    )
+    topics_and_users: Literal["pulumi", "gitops"] = setting(
+        "pulumi",
+        help="Who applies KafkaTopic and KafkaUser objects: the stack, or Argo CD or Flux from the rendered tree. "
+        "A stack needs about 9 ms for each object at every preview. "
+        "Changing this takes them out of the stack and keeps the live ones.",
+        becomes="whether the stack registers them",
+    )
+    operator_namespace: DnsLabel = setting(
+        "strimzi", help="Namespace the Strimzi operator runs in.", becomes="ingress rules of the brokers' NetworkPolicy"
+    )
+
+
+class WaiverSpec(SpecModel):
+    """A rule that this environment breaks knowingly, for a time."""
+
+    rule: str = setting(help="Id of the rule.", becomes="a waived finding", min_length=1)
+    path: str | None = setting(
+        None,
+        help="Spec path or object it is waived for, its parts included; everywhere when left out.",
+        becomes="the scope of the waiver",
+        min_length=1,
+    )
+    owner: str = setting(help="Who answers for it.", becomes="shown with the finding", min_length=1)
+    reason: str = setting(help="Why it is right to break the rule here.", becomes="shown with the finding", min_length=10)
+    expires: date = setting(help="The first day on which it no longer holds.", becomes="an expired waiver fails the check")
+
+
+class EnvironmentSpec(SpecModel):
+    """One environment. Read from ``Pulumi.<stack>.yaml``; what does not hold together is refused with :class:`SpecError`."""
+
+    name: DnsLabel = setting(help="The stack's name; taken from the file's name.", becomes="label cdc.platform/environment")
+    tier: Tier = setting(
+        help="How much this environment matters: which rules are mandatory.",
+        becomes="levels of the rules; protection of what holds data",
+    )
+    target: Target = setting(help="What it runs on.", becomes="Kubernetes objects, or containers on one machine")
+    kubernetes: KubernetesSpec = setting(KubernetesSpec, help="Where on Kubernetes it goes.", becomes="namespace and provider")
+    naming: NamingSpec = setting(NamingSpec, help="How derived names are made.", becomes="names of topics and groups")
+    kafka: KafkaSpec = setting(
+        KafkaSpec, help="The Kafka cluster.", becomes="Kafka, KafkaNodePool, KafkaTopic, KafkaUser; broker containers"
+    )
+    tenants: tuple[TenantSpec, ...] = setting((), help="Who shares the platform.", becomes="quotas, owners, network openings")
+    pipelines: tuple[PipelineSpec, ...] = setting(
+        (), help="Source tables to PostgreSQL.", becomes="topics, users, ACLs, quotas, DLQ topics"
+    )
+    waivers: tuple[WaiverSpec, ...] = setting(
+        (), help="Rules broken knowingly, for a time.", becomes="waived findings of the check"
+    )
+
+    @property
+    def context(self) -> Context:
+        """What every renderer knows of the environment."""
+        return Context(
+            environment=self.name,
+            tier=self.tier,
+            target=self.target,
+            namespace=self.kubernetes.namespace,
+            operator_namespace=self.kubernetes.operator_namespace,
+            kubernetes_context=self.kubernetes.context,
+        )
+
+    def published(self) -> dict[str, Any]:
+        """The spec as its author wrote it (defaults left out), in plain values; :func:`build_environment` reads it back."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    @cached_property
+    def kafka_state(self) -> KafkaState:
+        """Every topic and user, declared and derived."""
+        return derive_state(self.kafka, self.tenants, self.pipelines, self.naming)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        found = [*_tree_problems(self), *_environment_problems(self)]
+        if found:
+            raise SpecError(dict.fromkeys(found))
+        return self
+
+
+@cache
+def _nested_fields(model: type[SpecModel]) -> tuple[tuple[str, str], ...]:
+    """(attribute, written name) of the fields that may hold further spec models."""
+    return tuple((name, info.alias or name) for name, info in model.model_fields.items() if "Spec" in str(info.annotation))
+
+
+def _tree_problems(part: SpecModel) -> Iterator[Problem]:
+    yield from part.problems()
+    for attribute, written in _nested_fields(type(part)):
+        for suffix, child in _children(getattr(part, attribute)):
+            yield from (problem.under(f"{written}{suffix}") for problem in _tree_problems(child))
+
+
+def _children(value: Any) -> Iterator[tuple[str, SpecModel]]:
+    if isinstance(value, SpecModel):
+        yield "", value
+    elif isinstance(value, tuple):
+        yield from ((f"[{index}]", item) for index, item in enumerate(value) if isinstance(item, SpecModel))
+    elif isinstance(value, Mapping):
+        yield from ((f".{key}", item) for key, item in value.items() if isinstance(item, SpecModel))
+
+
+def _environment_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
+    yield from (problem.under("kafka") for problem in check_kafka(spec.kafka, spec.target))
+    references_hold = True
+    for problem in _reference_problems(spec):
+        references_hold = False
+        yield problem
+    if references_hold and not list(_naming_problems(spec)):
+        yield from check_state(spec.kafka, spec.kafka_state, spec.naming.pattern)
+        yield from _budget_problems(spec)
+
+
+def _naming_problems(spec: EnvironmentSpec) -> list[Problem]:
+    """Names cannot be derived while a pattern is wrong; the tree's own check reports it."""
+    return spec.naming.problems()
+
+
+def _reference_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
+    tenants = {tenant.name for tenant in spec.tenants}
+    for what, names in (("tenants", [t.name for t in spec.tenants]), ("pipelines", [p.name for p in spec.pipelines])):
+        for name, places in duplicates(names).items():
+            yield Problem(f"{what}[{places[1]}].name", f"{name} is already {what}[{places[0]}]", "each needs its own name")
+    users = [("kafka.users", index, user.tenant) for index, user in enumerate(spec.kafka.users)]
+    topics = [("kafka.topics", index, topic.tenant) for index, topic in enumerate(spec.kafka.topics)]
+    pipelines = [("pipelines", index, pipeline.tenant) for index, pipeline in enumerate(spec.pipelines)]
+    for where, index, tenant in (*users, *topics, *pipelines):
+        if tenant is not None and tenant not in tenants:
+            known = ", ".join(sorted(tenants)) or "none declared"
+            yield Problem(
+                f"{where}[{index}].tenant", f"there is no tenant {tenant}", f"declare it under tenants, or use one of: {known}"
+            )
+    yield from _table_problems(spec)
+
+
+def _table_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
+    """One table feeds one pipeline: two connectors on one table would write two topics that each claim to be its changes."""
+    claimed: dict[tuple[str, str, str], str] = {}
+    for index, pipeline in enumerate(spec.pipelines):
+        if pipeline.source.chosen is None:
+            continue
+        kind, source = pipeline.source.chosen
+        for position, table in enumerate(dict.fromkeys(source.tables)):
+            path = f"pipelines[{index}].source.{kind}.tables[{position}]"
+            other = claimed.setdefault((kind, f"{source.host}:{source.port}", table), path)
+            if other != path:
+                yield Problem(path, f"{table} of {source.host} is already captured by {other}", "capture it in one pipeline")
+
+
+def _budget_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
+    """A tenant's clients together may be promised no more than its budget; a client without a quota has no bound at all."""
+    users = defaultdict(list)
+    for user in spec.kafka_state.users:
+        users[user.tenant].append(user)
+    for index, tenant in enumerate(spec.tenants):
+        for field in ("produce", "consume", "request", "controller_mutations"):
+            budget = getattr(tenant.budget, field)
+            if budget is None:
+                continue
+            default = getattr(spec.kafka.quotas.default, field)
+            shares = [
+                getattr(user.quota, field) if getattr(user.quota, field) is not None else default for user in users[tenant.name]
+            ]
+            if None in shares or sum(shares) > budget:
+                total = "no bound" if None in shares else f"{sum(shares):g}"
+                yield Problem(
+                    f"tenants[{index}].budget.{field}",
+                    f"its {len(shares)} clients add up to {total}, above the budget of {budget:g}",
+                    "lower the quotas of its pipelines and users, or raise the budget",
+                )
+
+
+__all__ = ["CONFIG_KEY", "EnvironmentSpec", "KubernetesSpec", "Target", "Tier", "WaiverSpec"]

@@ -1,0 +1,1 @@
+"""Kafka itself: controllers and brokers, listeners, security, quotas, tiered storage, topics, users and ACLs."""

@@ -1,0 +1,280 @@
+"""From what the user writes to the state Kafka must have: pipelines become topics, users, ACLs and quotas. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from components.core.names import resource_name
+from components.core.quantities import FOREVER
+from components.kafka.spec import AclSpec, KafkaSpec, Scalar, TopicSpec, UserSpec
+from components.kafka.state import AclBinding, KafkaState, Quota, Topic, User
+from components.pipelines.spec import AccessSpec, PipelineSpec, PipelineUserSpec, TopicOverridesSpec
+from components.tenancy.spec import NamingSpec, QuotaSpec, TenantSpec
+
+PLATFORM_OWNER = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a derived object comes from: its pipeline, its owner, and the spec path that explains it."""
+
+    pipeline: PipelineSpec
+    owner: str
+    origin: str
+
+
+def derive_state(
+    kafka: KafkaSpec, tenants: tuple[TenantSpec, ...], pipelines: tuple[PipelineSpec, ...], naming: NamingSpec
+) -> KafkaState:
+    """Every topic and user of the environment, sorted by name. Names may still collide: the environment's check says so."""
+    owners = {tenant.name: tenant.owner for tenant in tenants}
+    quotas = {tenant.name: tenant.quota for tenant in tenants}
+    topics = [_declared_topic(kafka, topic, owners, index) for index, topic in enumerate(kafka.topics)]
+    users = [_declared_user(user, owners, quotas, index) for index, user in enumerate(kafka.users)]
+    for index, pipeline in enumerate(pipelines):
+        place = _Place(pipeline, pipeline.owner or owners.get(pipeline.tenant, PLATFORM_OWNER), f"pipelines[{index}]")
+        topics += _pipeline_topics(kafka, naming, place)
+        users += _pipeline_users(naming, place, quotas.get(pipeline.tenant))
+    return KafkaState(tuple(sorted(topics, key=lambda t: t.name)), tuple(sorted(users, key=lambda u: u.name)))
+
+
+def format_name(pattern: str, pipeline: PipelineSpec, table: str = ".") -> str:
+    """``{tenant}_{application}_{entity}`` filled for one pipeline and ``<database>.<table>``."""
+    database, _, name = table.partition(".")
+    return pattern.format(
+        tenant=pipeline.tenant,
+        application=pipeline.application or pipeline.name,
+        pipeline=pipeline.name,
+        entity=name,
+        database=database,
+        table=name,
+    )
+
+
+def sink_group(pipeline: PipelineSpec, naming: NamingSpec) -> str:
+    """The consumer group that moves this pipeline's rows."""
+    return pipeline.sink.group or format_name(naming.group, pipeline)
+
+
+def source_tables(pipeline: PipelineSpec) -> tuple[str, ...]:
+    """Captured tables; none while the source is not yet chosen."""
+    chosen = pipeline.source.chosen
+    return chosen[1].tables if chosen else ()
+
+
+def change_topic(pipeline: PipelineSpec, naming: NamingSpec, table: str) -> str:
+    """The topic that carries one table's changes."""
+    override = pipeline.tables.get(table)
+    return (override.name if override else None) or format_name(naming.topic, pipeline, table)
+
+
+def dlq_topic(pipeline: PipelineSpec, naming: NamingSpec) -> str:
+    """The pipeline's dead letter queue."""
+    return pipeline.dlq.name or format_name(naming.dlq, pipeline)
+
+
+def _topic_config(kafka: KafkaSpec, cleanup: str, retention_ms: int, tiered: bool | None, min_isr: int) -> dict[str, Scalar]:
+    """What every topic says for itself, so that a broker default changed later changes nothing behind its back."""
+    defaults = kafka.topic_defaults
+    config: dict[str, Scalar] = {
+        "cleanup.policy": cleanup,
+        "compression.type": defaults.compression,
+        "max.message.bytes": defaults.max_message,
+        "min.insync.replicas": min_isr,
+        "retention.ms": retention_ms,
+        "segment.bytes": defaults.segment,
+    }
+    may_tier = kafka.tiered is not None and cleanup == "delete"
+    if kafka.tiered is not None and (may_tier if tiered is None else tiered):
+        config["remote.storage.enable"] = True
+        config["local.retention.ms"] = kafka.tiered.hot if retention_ms == FOREVER else min(kafka.tiered.hot, retention_ms)
+    return config
+
+
+def _declared_topic(kafka: KafkaSpec, topic: TopicSpec, owners: Mapping[str, str], index: int) -> Topic:
+    replicas = topic.replicas or kafka.default_replicas
+    config = _topic_config(
+        kafka,
+        topic.cleanup,
+        kafka.topic_defaults.retention if topic.retention is None else topic.retention,
+        topic.tiered,
+        _min_isr(kafka, replicas, topic.min_in_sync_replicas),
+    )
+    own = {"retention.bytes": topic.retention_size, "segment.bytes": topic.segment, "max.message.bytes": topic.max_message}
+    config.update({key: value for key, value in own.items() if value is not None})
+    config.update(topic.config)
+    return Topic(
+        name=topic.name,
+        resource_name=topic.resource_name or resource_name(topic.name),
+        partitions=topic.partitions or kafka.topic_defaults.partitions,
+        replicas=replicas,
+        config=dict(sorted(config.items())),
+        owner=topic.owner or owners.get(topic.tenant or "", PLATFORM_OWNER),
+        origin=f"kafka.topics[{index}]",
+        tenant=topic.tenant or "",
+    )
+
+
+def _min_isr(kafka: KafkaSpec, replicas: int, own: int | None) -> int:
+    """The topic's own figure; else the cluster's, lowered where this topic has fewer replicas than the cluster's default."""
+    if own is not None:
+        return own
+    return kafka.default_min_in_sync_replicas if replicas >= kafka.default_replicas else max(1, replicas - 1)
+
+
+def _derived_topic(
+    kafka: KafkaSpec,
+    place: _Place,
+    name: str,
+    *overrides: TopicOverridesSpec,
+    partitions: int | None = None,
+    cleanup: str = "delete",
+    retention_ms: int | None = None,
+    tiered: bool | None = None,
+) -> Topic:
+    """A topic with ``overrides``, the nearest first, over the given figures, over the cluster's defaults."""
+    chosen = {
+        field: next((value for o in overrides if (value := getattr(o, field)) is not None), None)
+        for field in ("partitions", "replicas", "min_in_sync_replicas", "retention", "max_message", "cleanup")
+    }
+    replicas = chosen["replicas"] or kafka.default_replicas
+    retention = chosen["retention"] if chosen["retention"] is not None else retention_ms
+    config = _topic_config(
+        kafka,
+        chosen["cleanup"] or cleanup,
+        kafka.topic_defaults.retention if retention is None else retention,
+        tiered,
+        _min_isr(kafka, replicas, chosen["min_in_sync_replicas"]),
+    )
+    if chosen["max_message"] is not None:
+        config["max.message.bytes"] = chosen["max_message"]
+    return Topic(
+        name=name,
+        resource_name=resource_name(name),
+        partitions=chosen["partitions"] or partitions or kafka.topic_defaults.partitions,
+        replicas=replicas,
+        config=dict(sorted(config.items())),
+        owner=place.owner,
+        origin=place.origin,
+        tenant=place.pipeline.tenant,
+        pipeline=place.pipeline.name,
+    )
+
+
+def _pipeline_topics(kafka: KafkaSpec, naming: NamingSpec, place: _Place) -> Iterator[Topic]:
+    """Change topics and the DLQ; and what a relational connector keeps for itself.
+
+    Schema history: one partition, infinite retention, never tiered (Debezium's own demand). Signals and heartbeats: one
+    partition each.
+    """
+    pipeline = place.pipeline
+    kind = pipeline.source.chosen[0] if pipeline.source.chosen else "mysql"
+    for index, table in enumerate(source_tables(pipeline)):
+        own = pipeline.tables.get(table, TopicOverridesSpec())
+        origin = replace(place, origin=f"{place.origin}.source.{kind}.tables[{index}]")
+        yield _derived_topic(kafka, origin, change_topic(pipeline, naming, table), own, pipeline.topic)
+    yield _derived_topic(
+        kafka,
+        replace(place, origin=f"{place.origin}.dlq"),
+        dlq_topic(pipeline, naming),
+        pipeline.dlq,
+        retention_ms=kafka.topic_defaults.dlq_retention,
+        partitions=1,
+    )
+    if kind != "cassandra":
+        for suffix, retention in (("schema_history", FOREVER), ("signals", None), ("heartbeat", None)):
+            name = f"{format_name(naming.internal, pipeline)}_{suffix}"
+            yield _derived_topic(kafka, place, name, partitions=1, retention_ms=retention, tiered=False)
+
+
+def _quota(own: QuotaSpec, tenant: QuotaSpec | None) -> Quota:
+    def pick(field: str) -> int | float | None:
+        value: int | float | None = getattr(own, field)
+        fallback: int | float | None = None if tenant is None else getattr(tenant, field)
+        return fallback if value is None else value
+
+    produce, consume, request = (pick(field) for field in ("produce", "consume", "request"))
+    return Quota(
+        produce=None if produce is None else int(produce),
+        consume=None if consume is None else int(consume),
+        request=None if request is None else int(request),
+        controller_mutations=pick("controller_mutations"),
+    )
+
+
+def _topic_acl(pattern: str, *operations: str) -> AclBinding:
+    prefixed = pattern.endswith("*") and pattern != "*"
+    return AclBinding(
+        "topic", pattern.removesuffix("*") if prefixed else pattern, "prefix" if prefixed else "literal", operations
+    )
+
+
+def _group_acl(pattern: str) -> AclBinding:
+    return replace(_topic_acl(pattern, "Describe", "Read"), resource="group")
+
+
+def _access(access: AccessSpec) -> Iterator[AclBinding]:
+    yield from (_topic_acl(pattern, "Describe", "Read") for pattern in access.reads)
+    yield from (_topic_acl(pattern, "Describe", "Write") for pattern in access.writes)
+
+
+def _declared_user(user: UserSpec, owners: Mapping[str, str], quotas: Mapping[str, QuotaSpec], index: int) -> User:
+    acls = [_topic_acl(pattern, "Describe", "Write") for pattern in user.produces]
+    acls += [_topic_acl(pattern, "Describe", "Read") for pattern in user.consumes]
+    acls += [_group_acl(pattern) for pattern in user.groups]
+    acls += [_declared_acl(acl) for acl in user.acls]
+    return User(
+        name=user.name,
+        authentication=user.authentication,
+        quota=_quota(user.quota, quotas.get(user.tenant or "")),
+        acls=_sorted_acls(acls),
+        owner=user.owner or owners.get(user.tenant or "", PLATFORM_OWNER),
+        origin=f"kafka.users[{index}]",
+        password=user.password,
+        tenant=user.tenant or "",
+    )
+
+
+def _declared_acl(acl: AclSpec) -> AclBinding:
+    name = "kafka-cluster" if acl.resource == "cluster" else acl.name
+    return AclBinding(acl.resource, name, acl.pattern, tuple(sorted(acl.operations)), acl.host)
+
+
+def _sorted_acls(acls: list[AclBinding]) -> tuple[AclBinding, ...]:
+    """One binding per resource pattern and host, with all its operations: what Kafka keeps, and shorter to read."""
+    merged: dict[AclBinding, set[str]] = {}
+    for acl in acls:
+        merged.setdefault(replace(acl, operations=()), set()).update(acl.operations)
+    return tuple(sorted(replace(acl, operations=tuple(sorted(operations))) for acl, operations in merged.items()))
+
+
+def _pipeline_users(naming: NamingSpec, place: _Place, quota: QuotaSpec | None) -> Iterator[User]:
+    """Least privilege: the source writes its own topics and reads its own history; the sink reads them and writes the DLQ."""
+    pipeline = place.pipeline
+    changes = [change_topic(pipeline, naming, table) for table in source_tables(pipeline)]
+    dlq = dlq_topic(pipeline, naming)
+    source = [_topic_acl(topic, "Describe", "Write") for topic in [*changes, dlq]]
+    if pipeline.source.chosen and pipeline.source.chosen[0] != "cassandra":
+        prefix = format_name(naming.internal, pipeline)
+        source.append(_topic_acl(f"{prefix}_schema_history", "Describe", "DescribeConfigs", "Read", "Write"))
+        source += [_topic_acl(f"{prefix}_signals", "Describe", "Read"), _topic_acl(f"{prefix}_heartbeat", "Describe", "Write")]
+        source += [_group_acl(f"{prefix}_schema_history"), _group_acl(f"{prefix}_signals")]
+    sink = [_topic_acl(topic, "Describe", "Read") for topic in changes]
+    sink += [_topic_acl(dlq, "Describe", "Write"), _group_acl(sink_group(pipeline, naming))]
+    for role, acls, overrides in (("source", source, pipeline.source_user), ("sink", sink, pipeline.sink_user)):
+        yield _pipeline_user(place, role, acls, overrides, quota)
+
+
+def _pipeline_user(
+    place: _Place, role: str, acls: list[AclBinding], overrides: PipelineUserSpec, quota: QuotaSpec | None
+) -> User:
+    pipeline = place.pipeline
+    return User(
+        name=f"{pipeline.tenant}-{pipeline.name}-{role}",
+        authentication="scram-sha-512",
+        quota=_quota(overrides.quota, quota),
+        acls=_sorted_acls([*acls, *_access(overrides.access)]),
+        owner=place.owner,
+        origin=f"{place.origin}.{role}User",
+        tenant=pipeline.tenant,
+        pipeline=pipeline.name,
+    )

@@ -1,0 +1,68 @@
+"""The state a Kafka cluster must have: topics, users, ACLs and quotas, all defaults resolved. Plain values, no specs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = str | int | float | bool
+ResourceType = Literal["topic", "group", "cluster", "transactionalId"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it must be. ``config`` holds Kafka's own keys and values; ``origin`` is the spec path it comes from;
+    ``pipeline`` is empty for a topic that the user declared."""
+
+    name: str
+    resource_name: str
+    partitions: int
+    replicas: int
+    config: Mapping[str, Scalar]
+    owner: str
+    origin: str
+    tenant: str = ""
+    pipeline: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AclBinding:
+    """``operations`` allowed on one resource pattern from ``host``."""
+
+    resource: ResourceType
+    name: str
+    pattern: Literal["literal", "prefix"]
+    operations: tuple[str, ...]
+    host: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Bytes per second, percent of one thread, and partitions per second, each on every broker; ``None`` for no limit."""
+
+    produce: int | None = None
+    consume: int | None = None
+    request: int | None = None
+    controller_mutations: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A principal ``User:<name>`` with what it may do. ``password`` is a reference, or ``None``."""
+
+    name: str
+    authentication: Literal["scram-sha-512", "tls"]
+    quota: Quota
+    acls: tuple[AclBinding, ...]
+    owner: str
+    origin: str
+    password: str | None = None
+    tenant: str = ""
+    pipeline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaState:
+    """Everything declared and derived, sorted by name."""
+
+    topics: tuple[Topic, ...] = ()
+    users: tuple[User, ...] = field(default=())

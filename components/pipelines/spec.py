@@ -1,0 +1,166 @@
+"""What the user writes about a pipeline. Topics, users, ACLs, quotas and the DLQ are derived from it."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from components.core.errors import Problem
+from components.core.model import DnsLabel, SecretReference, SpecModel, TableName, TopicName, duplicates, setting
+from components.core.quantities import ByteSize, Retention
+from components.tenancy.spec import QuotaSpec
+
+SourceKind = Literal["mysql", "mariadb", "cassandra"]
+
+
+class DatabaseSourceSpec(SpecModel):
+    """A database whose changes are captured."""
+
+    host: str = setting(help="Host name of the source.", becomes="database.hostname of the connector", min_length=1)
+    port: int | None = setting(
+        None,
+        help="Port of the source; 3306 for MySQL and MariaDB, 9042 for Cassandra when left out.",
+        becomes="database.port of the connector",
+        ge=1,
+        le=65535,
+    )
+    user: str = setting(
+        "debezium", help="The user that Debezium reads with.", becomes="database.user of the connector", min_length=1
+    )
+    password: SecretReference = setting(
+        help="Reference to that user's password.", becomes="a config-provider reference; the value is never rendered"
+    )
+    tables: tuple[TableName, ...] = setting(
+        help="Captured tables as <database>.<table> (Cassandra: <keyspace>.<table>).",
+        becomes="one change topic each; table.include.list",
+        min_length=1,
+    )
+
+
+class SourceSpec(SpecModel):
+    """Exactly one kind of source."""
+
+    mysql: DatabaseSourceSpec | None = setting(
+        None, help="A MySQL server.", becomes="a Debezium MySQL connector's topics and user"
+    )
+    mariadb: DatabaseSourceSpec | None = setting(
+        None, help="A MariaDB server.", becomes="a Debezium MariaDB connector's topics and user"
+    )
+    cassandra: DatabaseSourceSpec | None = setting(
+        None, help="A Cassandra cluster.", becomes="a Debezium Cassandra agent's topics and user"
+    )
+
+    @property
+    def chosen(self) -> tuple[SourceKind, DatabaseSourceSpec] | None:
+        """The one source that is set, with its kind; ``None`` while there is not exactly one."""
+        kinds: tuple[SourceKind, ...] = ("mysql", "mariadb", "cassandra")
+        found = [(kind, spec) for kind in kinds if (spec := getattr(self, kind)) is not None]
+        return found[0] if len(found) == 1 else None
+
+    def problems(self) -> list[Problem]:
+        if self.chosen is None:
+            return [Problem("", "needs exactly one source", "write one of mysql, mariadb or cassandra")]
+        return []
+
+
+class PostgresSinkSpec(SpecModel):
+    """Where the rows go."""
+
+    host: str = setting("postgres", help="Host name of PostgreSQL.", becomes="settings of the sink worker", min_length=1)
+    port: int = setting(5432, help="Port of PostgreSQL.", becomes="settings of the sink worker", ge=1, le=65535)
+    database: str = setting(help="Target database.", becomes="settings of the sink worker", min_length=1)
+    schema_name: str = setting(
+        "public", alias="schema", help="Target schema.", becomes="settings of the sink worker", min_length=1
+    )
+
+
+class SinkSpec(SpecModel):
+    """How a pipeline ends."""
+
+    postgres: PostgresSinkSpec = setting(help="The target PostgreSQL.", becomes="settings of the sink worker")
+    deletes: bool = setting(
+        True, help="Whether a deleted source row is deleted in PostgreSQL.", becomes="settings of the sink worker"
+    )
+    group: str | None = setting(
+        None, help="Consumer group, when not the one that naming gives.", becomes="consumer group and its ACL", min_length=1
+    )
+
+
+class TopicOverridesSpec(SpecModel):
+    """What a derived topic has that differs from the cluster's topic defaults."""
+
+    name: TopicName | None = setting(
+        None, help="The topic's name, when not the one that naming gives.", becomes="name of the topic"
+    )
+    partitions: int | None = setting(None, help="Number of partitions.", becomes="KafkaTopic.spec.partitions", ge=1, le=100_000)
+    replicas: int | None = setting(None, help="Replication factor.", becomes="KafkaTopic.spec.replicas", ge=1)
+    min_in_sync_replicas: int | None = setting(
+        None, help="Replicas that must have a write before it is acknowledged.", becomes="min.insync.replicas", ge=1
+    )
+    retention: Retention | None = setting(None, help="How long records are kept.", becomes="retention.ms")
+    max_message: ByteSize | None = setting(None, help="Largest record batch.", becomes="max.message.bytes")
+    cleanup: Literal["delete", "compact", "compact,delete"] | None = setting(
+        None, help="What happens to old records.", becomes="cleanup.policy"
+    )
+
+
+class AccessSpec(SpecModel):
+    """Rights on top of the least that a pipeline's user needs; topics end in * for a prefix."""
+
+    reads: tuple[str, ...] = setting((), help="Further topics it may read.", becomes="Read and Describe ACLs")
+    writes: tuple[str, ...] = setting((), help="Further topics it may write.", becomes="Write and Describe ACLs")
+
+
+class PipelineUserSpec(SpecModel):
+    """One of a pipeline's two users."""
+
+    quota: QuotaSpec = setting(QuotaSpec, help="Its quota, when not the tenant's.", becomes="quotas of the user")
+    access: AccessSpec = setting(AccessSpec, help="Rights beyond the derived ones.", becomes="further ACLs of the user")
+
+
+class PipelineSpec(SpecModel):
+    """Source tables → change topics → PostgreSQL, owned by one tenant."""
+
+    name: DnsLabel = setting(help="The pipeline's name, unique in the environment.", becomes="part of derived names")
+    tenant: DnsLabel = setting(help="The tenant it belongs to.", becomes="prefix of derived names; quotas")
+    application: DnsLabel | None = setting(
+        None, help="The application in topic names; the pipeline's name when left out.", becomes="part of topic names"
+    )
+    owner: str | None = setting(
+        None, help="Who answers for it, when not the tenant's owner.", becomes="annotation cdc.platform/owner", min_length=1
+    )
+    source: SourceSpec = setting(
+        help="Where changes come from.", becomes="change topics, the connector's own topics, the source user"
+    )
+    sink: SinkSpec = setting(help="Where rows go.", becomes="the sink user and its group")
+    topic: TopicOverridesSpec = setting(
+        TopicOverridesSpec, help="Overrides for all its change topics.", becomes="configuration of the change topics"
+    )
+    tables: Mapping[str, TopicOverridesSpec] = setting(
+        dict, help="Overrides for single tables' topics, by table.", becomes="configuration of one change topic"
+    )
+    dlq: TopicOverridesSpec = setting(
+        TopicOverridesSpec, help="Overrides for its dead letter queue.", becomes="configuration of the DLQ topic"
+    )
+    source_user: PipelineUserSpec = setting(
+        PipelineUserSpec, help="Overrides for the user that produces.", becomes="KafkaUser <tenant>-<pipeline>-source"
+    )
+    sink_user: PipelineUserSpec = setting(
+        PipelineUserSpec, help="Overrides for the user that consumes.", becomes="KafkaUser <tenant>-<pipeline>-sink"
+    )
+
+    def problems(self) -> list[Problem]:
+        found = self.source.problems()
+        found = [problem.under("source") for problem in found]
+        if self.topic.name is not None:
+            found.append(
+                Problem("topic.name", "one name cannot serve all tables", "name single topics under tables.<table>.name")
+            )
+        if self.source.chosen is None:
+            return found
+        kind, source = self.source.chosen
+        for table, places in duplicates(list(source.tables)).items():
+            found.append(Problem(f"source.{kind}.tables[{places[1]}]", f"{table} is listed twice", "keep one"))
+        for table in sorted(set(self.tables) - set(source.tables)):
+            found.append(
+                Problem(f"tables.{table}", "is not one of the captured tables", f"use one of {', '.join(source.tables[:5])}")
+            )
+        return found

@@ -1,0 +1,54 @@
+"""Obtain the real programs: ``python -m tests.toolchain [NAME...]``, all of them without a name."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from tests.toolchain.cache import ToolUnavailable
+from tests.toolchain.java import java
+from tests.toolchain.kafka import kafka_libs
+from tests.toolchain.kubernetes import etcd, helm, kube_apiserver, kubectl, kustomize, strimzi_crds
+
+
+def pulumi() -> object:
+    """The Pulumi command and its plugins."""
+    from tests.toolchain.pulumi_cli import pulumi_toolchain
+
+    return pulumi_toolchain()
+
+
+TOOLS: dict[str, Callable[[], object]] = {
+    "java": java, "etcd": etcd, "kafka": kafka_libs, "strimzi-crds": strimzi_crds, "kube-apiserver": kube_apiserver,
+    "kubectl": kubectl, "pulumi": pulumi, "helm": helm, "kustomize": kustomize,
+}
+
+
+def main(names: list[str]) -> int:
+    """Obtain each named tool, telling on the standard error how long each took; 1 when one cannot be had."""
+    unknown = [name for name in names if name not in TOOLS]
+    if unknown:
+        _say(f"no such tool: {', '.join(unknown)}; there are: {', '.join(TOOLS)}")
+        return 1
+    missing = [name for name in names or TOOLS if not _obtain(name)]
+    if missing:
+        _say(f"missing: {', '.join(missing)}")
+    return 1 if missing else 0
+
+
+def _obtain(name: str) -> bool:
+    began = time.monotonic()
+    try:
+        TOOLS[name]()
+    except ToolUnavailable as error:
+        _say(f"{name:<16} MISSING after {time.monotonic() - began:.1f} s\n{error}")
+        return False
+    _say(f"{name:<16} {time.monotonic() - began:.1f} s")
+    return True
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
