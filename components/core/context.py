@@ -24,6 +24,10 @@ class Context:
         """The docker network of the environment."""
         return f"cdc-{self.environment}"
 
+    def priority_class(self, role: str) -> str:
+        """The priority class of pods of ``role``: cluster-wide, so it carries namespace and environment."""
+        return f"{self.namespace}-{self.environment}-{role}"
+
     def labels(self, component: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Labels that every object carries (Kubernetes' recommended ones, and ours)."""
         own = {

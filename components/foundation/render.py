@@ -9,11 +9,6 @@ PRIORITIES = {"data": 1_000_000, "service": 900_000}
 """Priority classes by role. What holds data is evicted last. Below Kubernetes' own system classes (2,000,000,000)."""
 
 
-def priority_class(context: Context, role: str) -> str:
-    """The name of the priority class for ``role``: cluster-wide, so it carries namespace and environment."""
-    return f"{context.namespace}-{context.environment}-{role}"
-
-
 def render(spec: EnvironmentSpec) -> Rendered:
     """Nothing on docker but the network, which everything else joins."""
     context = spec.context
@@ -56,7 +51,7 @@ def _priority(context: Context, role: str, value: int) -> Manifest:
     body = {
         "apiVersion": "scheduling.k8s.io/v1",
         "kind": "PriorityClass",
-        "metadata": {"name": priority_class(context, role), "labels": context.labels(COMPONENT)},
+        "metadata": {"name": context.priority_class(role), "labels": context.labels(COMPONENT)},
         "value": value,
         "globalDefault": False,
         "description": f"cdc-platform {context.environment}: pods of role {role}",

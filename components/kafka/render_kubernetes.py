@@ -6,7 +6,6 @@ from typing import Any
 from components.core.context import Context
 from components.core.quantities import format_cpu, kubernetes_bytes
 from components.core.rendered import Manifest, Rendered
-from components.foundation.render import priority_class
 from components.kafka.broker_defaults import broker_defaults
 from components.kafka.network_policies import CLIENT_LABEL, egress_policies
 from components.kafka.spec import KafkaSpec, ListenerSpec, NodePoolSpec, ResourcesSpec
@@ -162,7 +161,7 @@ def _kafka_template(kafka: KafkaSpec, context: Context) -> Body:
 
 
 def _pod(context: Context, role: str) -> Body:
-    return {"priorityClassName": priority_class(context, role), "securityContext": _POD_SECURITY}
+    return {"priorityClassName": context.priority_class(role), "securityContext": _POD_SECURITY}
 
 
 def _entity_operator(context: Context) -> Body:

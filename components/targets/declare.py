@@ -25,7 +25,7 @@ def declare(rendered: Rendered, parent: pulumi.Resource, context: Context, after
 def providers(name: str, context: Context, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions | None:
     """Options that bind a component to its environment's own Kubernetes context, unless the caller brought a provider."""
     brought = opts is not None and (opts.provider is not None or opts.providers)
-    if context.target == "docker" or context.kubernetes_context is None or brought:
+    if context.target == "docker" or brought:
         return None
     from components.targets import kubernetes
 

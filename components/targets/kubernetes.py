@@ -24,9 +24,14 @@ _OPERATORS = ("strimzi.io/",)
 """API groups of operators, whose kinds the SDK has no classes for."""
 
 
-def provider(name: str, context: str) -> pulumi.ProviderResource:
-    """A provider bound to one kubeconfig context, so that a stack never reaches the cluster that happens to be current."""
-    return kubernetes.Provider(f"{name}-kubernetes", context=context)
+def provider(name: str, context: str | None) -> pulumi.ProviderResource:
+    """A provider bound to one kubeconfig context, so that a stack never reaches the cluster that happens to be current.
+
+    Without its two options a changed ConfigMap or Secret is deleted and made again, while pods still mount it.
+    """
+    return kubernetes.Provider(
+        f"{name}-kubernetes", context=context, enable_config_map_mutable=True, enable_secret_mutable=True
+    )
 
 
 def declare(

@@ -35,7 +35,7 @@ class PulumiToolchain:
 
 
 def pulumi_toolchain() -> PulumiToolchain:
-    """The toolchain, built on the first call (about five minutes on two cores, 1.5 GiB of Go caches).
+    """The toolchain, built on the first call (about four minutes on two cores).
 
     Raises :class:`ToolUnavailable` when Go is missing, or a module is not served, or does not compile.
     """

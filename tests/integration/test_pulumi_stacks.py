@@ -1,0 +1,190 @@
+"""The Pulumi program under the real engine registers exactly what was rendered, and changes only what an edit changes."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.core.rendered import Manifest
+from components.loading import load_environment
+from components.platform import render
+from tests.harness.pulumi_engine import PulumiEngine, linked_project
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+TYPES_OF_KUBERNETES = {
+    ("v1", "Namespace"): "kubernetes:core/v1:Namespace",
+    ("networking.k8s.io/v1", "NetworkPolicy"): "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+    ("scheduling.k8s.io/v1", "PriorityClass"): "kubernetes:scheduling.k8s.io/v1:PriorityClass",
+}
+Resources = dict[str, dict[str, Any]]
+Stack = tuple[PulumiEngine, Path]
+
+
+@pytest.fixture(name="stack")
+def _stack(tmp_path: Path) -> Callable[..., Stack]:
+    """An initialised stack of this project, with edits (pattern → replacement) made to its file first."""
+
+    def create(name: str, **edits: str) -> Stack:
+        project = linked_project(ROOT, tmp_path / "project")
+        file = project / f"Pulumi.{name}.yaml"
+        edit(file, edits)
+        engine = PulumiEngine(project, tmp_path / "work", Path(sys.executable))
+        engine.init_stack(name)
+        return engine, file
+
+    return create
+
+
+def edit(file: Path, edits: dict[str, str]) -> None:
+    """Replace each text by another; a text that is not there fails the test."""
+    text = file.read_text()
+    for old, new in edits.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text)
+
+
+def kubernetes_resources(engine: PulumiEngine, stack: str) -> Resources:
+    """What the state holds of Kubernetes objects, by resource name."""
+    resources = engine.export(stack)["deployment"]["resources"]
+    return {r["urn"].rsplit("::", 1)[-1]: r for r in resources if r["type"].startswith("kubernetes:")}
+
+
+def expected_type(manifest: Manifest) -> str:
+    """The provider's own type token for a manifest."""
+    own = f"kubernetes:{manifest.api_version}:{manifest.kind}"
+    return TYPES_OF_KUBERNETES.get((manifest.api_version, manifest.kind), own)
+
+
+def without_engine_keys(value: Any) -> Any:
+    """Inputs as the program gave them: the engine's bookkeeping keys left out."""
+    if isinstance(value, dict):
+        return {key: without_engine_keys(item) for key, item in value.items() if not key.startswith("__")}
+    return [without_engine_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """Every text inside nested plain values."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield str(value)
+
+
+def test_a_stack_registers_what_was_rendered_object_by_object_and_nothing_else(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack("prod")
+    manifests = {manifest.id: manifest for manifest in render(load_environment(ROOT, "prod")).manifests}
+
+    engine.up("prod").succeeded()
+
+    registered = kubernetes_resources(engine, "prod")
+    assert set(registered) == set(manifests)
+    for name, manifest in manifests.items():
+        resource = registered[name]
+        assert resource["type"] == expected_type(manifest)
+        assert without_engine_keys(resource["inputs"]) == manifest.body, name
+        assert resource.get("protect", False) is manifest.stateful, name
+        assert resource.get("retainOnDelete", False) is manifest.stateful, name
+    assert engine.preview("prod", expect_no_changes=True).succeeded().count("same") >= len(manifests)
+
+
+def test_objects_hang_under_the_component_they_belong_to_and_reach_only_their_own_cluster(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack("prod")
+
+    engine.up("prod").succeeded()
+
+    types = {name: resource["urn"].split("::")[2] for name, resource in kubernetes_resources(engine, "prod").items()}
+    platform = "cdc:platform:CdcPlatform"
+    assert types["Kafka/cdc/cdc"].startswith(f"{platform}$cdc:kafka:KafkaCluster$kubernetes:")
+    assert types["KafkaTopic/cdc/shop-orders-orders"].startswith(f"{platform}$cdc:kafka:KafkaCluster$cdc:kafka:KafkaTopics$")
+    assert types["KafkaUser/cdc/shop-orders-sink"].startswith(f"{platform}$cdc:kafka:KafkaCluster$cdc:kafka:KafkaUsers$")
+    assert types["Namespace/cdc"].startswith(f"{platform}$cdc:foundation:Foundation$")
+    resources = engine.export("prod")["deployment"]["resources"]
+    provider = next(r for r in resources if r["type"] == "pulumi:providers:kubernetes")
+    assert provider["inputs"]["context"] == "prod-eu-central"
+    used = {resource["provider"].split("::")[3] for resource in kubernetes_resources(engine, "prod").values()}
+    assert used == {provider["urn"].split("::")[3]}
+
+
+def test_one_edit_changes_only_what_follows_from_it_and_in_place(stack: Callable[..., Stack]) -> None:
+    engine, file = stack("prod")
+    engine.up("prod").succeeded()
+    edit(file, {"partitions: 24": "partitions: 30"})
+
+    outcome = engine.up("prod").succeeded()
+
+    changed = {step.name: (step.op, dict(step.detailed_diff)) for step in outcome.applied if step.op != "same"}
+    assert changed.pop("prod")[0] == "update"  # the platform component carries the spec
+    assert changed == {"KafkaTopic/cdc/shop-orders-orders": ("update", {"spec.partitions": "update"})}
+    topics = kubernetes_resources(engine, "prod")
+    assert topics["KafkaTopic/cdc/shop-orders-orders"]["inputs"]["spec"]["partitions"] == 30
+
+
+def test_a_topic_taken_out_of_a_production_spec_is_not_deleted(stack: Callable[..., Stack]) -> None:
+    engine, file = stack("prod")
+    engine.up("prod").succeeded()
+    edit(file, {"tables: [billing.invoices, billing.payments]": "tables: [billing.invoices]"})
+
+    outcome = engine.up("prod").refused()
+
+    assert "protect" in outcome.output
+    assert "KafkaTopic/cdc/billing-invoices-payments" in kubernetes_resources(engine, "prod")
+
+
+def test_topics_left_to_gitops_are_not_registered_but_their_digest_is_shown(stack: Callable[..., Stack]) -> None:
+    engine, file = stack("prod", **{"context: prod-eu-central": "context: prod-eu-central\n      topicsAndUsers: gitops"})
+    engine.up("prod").succeeded()
+    kinds = {name.partition("/")[0] for name in kubernetes_resources(engine, "prod")}
+    assert "Kafka" in kinds
+    assert not {"KafkaTopic", "KafkaUser"} & kinds
+    before = engine.outputs("prod")["kafka"]["topicsAndUsers"]
+    assert before["appliedBy"] == "gitops"
+    edit(file, {"partitions: 24": "partitions: 30"})
+
+    engine.up("prod").succeeded()
+
+    assert engine.outputs("prod")["kafka"]["topicsAndUsers"]["digest"] != before["digest"]
+
+
+def test_a_wrong_spec_declares_nothing_and_shows_every_problem_without_a_traceback(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack(
+        "prod",
+        **{"vault:cdc-pipeline/prod/shop-db#password": "hunter2-literal", "racks: topology": "rakcs: topology"},
+    )
+
+    outcome = engine.up("prod").refused()
+
+    assert "kafka.rakcs" in outcome.output
+    assert "did you mean racks?" in outcome.output
+    assert "pipelines[0].source.mysql.password" in outcome.output
+    assert "Traceback" not in outcome.output
+    assert "hunter2-literal" not in outcome.output
+    assert engine.export("prod")["deployment"].get("resources", []) == []
+
+
+def test_state_and_outputs_hold_references_and_no_secret(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack("prod")
+
+    outcome = engine.up("prod").succeeded()
+
+    texts = [*leaves(engine.export("prod")), *leaves(engine.outputs("prod")), outcome.output]
+    suspicious = re.compile(r"-----BEGIN|password\s*[=:]\s*[\"'][^\"'{]", re.IGNORECASE)
+    assert not [text for text in texts if suspicious.search(text)]
+    assert any("vault:cdc-pipeline/prod/shop-db#password" in text for text in texts)
+
+
+def test_a_development_stack_can_be_thrown_away(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack("prod", **{"tier: production": "tier: development"})
+    engine.up("prod").succeeded()
+
+    engine.destroy("prod").succeeded()
+
+    assert engine.export("prod")["deployment"].get("resources", []) == []
