@@ -188,3 +188,35 @@ def test_a_development_stack_can_be_thrown_away(stack: Callable[..., Stack]) -> 
     engine.destroy("prod").succeeded()
 
     assert engine.export("prod")["deployment"].get("resources", []) == []
+
+
+def test_the_policy_pack_passes_production_as_it_stands(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack("prod")
+
+    outcome = engine.preview("prod", policy_packs=[ROOT / "policies"]).succeeded()
+
+    assert outcome.violations == ()
+
+
+def test_a_broken_rule_refuses_the_stack_before_anything_is_declared(stack: Callable[..., Stack]) -> None:
+    engine, _ = stack("prod", **{"    kafka:\n": "    kafka:\n      topicDefaults: {replicas: 1}\n"})
+
+    outcome = engine.up("prod", policy_packs=[ROOT / "policies"]).refused()
+
+    mandatory = [found.message for found in outcome.violations if found.level == "mandatory"]
+    assert any("kafka-replication-factor" in message and "kafka.topicDefaults.replicas" in message for message in mandatory)
+    assert outcome.applied == ()
+    assert engine.export("prod")["deployment"].get("resources", []) == []
+
+
+def test_a_stack_that_carries_no_spec_is_refused_by_the_pack(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("{name: other, runtime: python}")
+    (project / "__main__.py").write_text("import pulumi\npulumi.export('nothing', 1)\n")
+    engine = PulumiEngine(project, tmp_path / "work", Path(sys.executable))
+    engine.init_stack("other")
+
+    outcome = engine.preview("other", policy_packs=[ROOT / "policies"]).refused()
+
+    assert "stack-is-judged" in {found.policy for found in outcome.violations if found.level == "mandatory"}

@@ -1,0 +1,39 @@
+"""All rules, by area. A new rule is one entry in its module's RULES; a new module is one line here."""
+
+from collections.abc import Mapping
+
+from policies.model import Rule, Subject
+from policies.rules import (
+    environment,
+    foundation,
+    kafka_access,
+    kafka_listeners,
+    kafka_nodes,
+    kafka_placement,
+    kafka_quotas,
+    kafka_replication,
+    kafka_storage,
+    kafka_topics,
+    literal_secrets,
+    names,
+    pipelines,
+    workloads,
+)
+
+AREAS: Mapping[str, tuple[Rule[Subject], ...]] = {
+    "environment": (*environment.RULES, *foundation.RULES),
+    "secrets": literal_secrets.RULES,
+    "kafka-replication": (*kafka_replication.RULES, *kafka_placement.RULES),
+    "kafka-storage": kafka_storage.RULES,
+    "kafka-security": (*kafka_listeners.RULES, *kafka_access.RULES),
+    "kafka-clients": kafka_quotas.RULES,
+    "kafka-topics": (*kafka_topics.RULES, *kafka_nodes.RULES),
+    "pipelines": pipelines.RULES,
+    "names": names.RULES,
+    "workloads": workloads.RULES,
+}
+"""Rules of one environment, by what they are about."""
+
+ALL: tuple[Rule[Subject], ...] = tuple(rule for area in AREAS.values() for rule in area)
+
+__all__ = ["ALL", "AREAS"]

@@ -1,0 +1,1 @@
+"""Every rule refuses what it is there to refuse, and nothing else."""

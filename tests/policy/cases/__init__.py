@@ -1,0 +1,25 @@
+"""For every rule, ways to break it and nothing else in an environment that keeps it."""
+
+from tests.policy.cases.environment import ENVIRONMENT
+from tests.policy.cases.literal_secrets import SECRETS
+from tests.policy.cases.making import Case
+from tests.policy.cases.replication import REPLICATION
+from tests.policy.cases.security import SECURITY
+from tests.policy.cases.storage import STORAGE
+from tests.policy.cases.topics import CLIENTS, NAMES, PIPELINES, TOPICS
+from tests.policy.cases.workloads import WORKLOADS
+
+CASES = (
+    *ENVIRONMENT,
+    *SECRETS,
+    *REPLICATION,
+    *STORAGE,
+    *SECURITY,
+    *CLIENTS,
+    *TOPICS,
+    *PIPELINES,
+    *NAMES,
+    *WORKLOADS,
+)
+
+__all__ = ["CASES", "Case"]
