@@ -6,10 +6,12 @@ from pathlib import Path
 import pulumi
 
 from components.core.errors import CdcError
+from components.core.garbage import collect_rarely
 from components.loading import load_environment
 from components.outputs import stack_outputs
 from components.stack import CdcPlatform
 
+collect_rarely()
 try:
     spec = load_environment(Path(__file__).parent, pulumi.get_stack())
 except CdcError as error:

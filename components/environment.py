@@ -2,17 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import cache, cached_property
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
+from pydantic.alias_generators import to_camel
 
 from components.core.context import Context, Target, Tier
-from components.core.errors import Problem, SpecError
+from components.core.errors import Problem, SpecError, WrongValue, shown
 from components.core.model import DnsLabel, SpecModel, duplicates, setting
+from components.core.paths import format_path, format_step
 from components.kafka.check import check_kafka, check_state
-from components.kafka.derive import derive_state
+from components.kafka.derive import derive_state, sink_group
 from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState
 from components.pipelines.spec import PipelineSpec
@@ -42,6 +44,36 @@ class KubernetesSpec(SpecModel):
         "strimzi", help="Namespace the Strimzi operator runs in.", becomes="ingress rules of the brokers' NetworkPolicy"
     )
 
+    def problems(self) -> list[Problem]:
+        if self.namespace == "default" or self.namespace.startswith("kube-"):
+            return [
+                Problem("namespace", f"{self.namespace} is Kubernetes' own", "choose one for the platform alone, such as cdc")
+            ]
+        if self.namespace == self.operator_namespace:
+            return [
+                Problem(
+                    "namespace",
+                    "is the Strimzi operator's, which the platform's network policies would cut off",
+                    "choose one for the platform alone, such as cdc",
+                )
+            ]
+        return []
+
+
+def _day(value: object) -> date:
+    """``2026-12-31``; no times and no numbers, which would be taken for seconds since 1970."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and len(value) == len("2026-12-31"):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise WrongValue(f"{shown(value)} is not a day", "write year, month and day, such as 2026-12-31")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
 
 class WaiverSpec(SpecModel):
     """A rule that this environment breaks knowingly, for a time."""
@@ -55,7 +87,7 @@ class WaiverSpec(SpecModel):
     )
     owner: str = setting(help="Who answers for it.", becomes="shown with the finding", min_length=1)
     reason: str = setting(help="Why it is right to break the rule here.", becomes="shown with the finding", min_length=10)
-    expires: date = setting(help="The first day on which it no longer holds.", becomes="an expired waiver fails the check")
+    expires: Day = setting(help="The first day on which it no longer holds.", becomes="an expired waiver fails the check")
 
 
 class EnvironmentSpec(SpecModel):
@@ -128,7 +160,7 @@ def _children(value: Any) -> Iterator[tuple[str, SpecModel]]:
     elif isinstance(value, tuple):
         yield from ((f"[{index}]", item) for index, item in enumerate(value) if isinstance(item, SpecModel))
     elif isinstance(value, Mapping):
-        yield from ((f".{key}", item) for key, item in value.items() if isinstance(item, SpecModel))
+        yield from ((format_step(key), item) for key, item in value.items() if isinstance(item, SpecModel))
 
 
 def _environment_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
@@ -139,6 +171,7 @@ def _environment_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
         yield problem
     if references_hold and not list(_naming_problems(spec)):
         yield from check_state(spec.kafka, spec.kafka_state, spec.naming.pattern)
+        yield from _group_problems(spec)
         yield from _budget_problems(spec)
 
 
@@ -178,6 +211,18 @@ def _table_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
                 yield Problem(path, f"{table} of {source.host} is already captured by {other}", "capture it in one pipeline")
 
 
+def _group_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
+    """One group for two pipelines would give each of them only a part of its partitions' rows."""
+    groups = [sink_group(pipeline, spec.naming) for pipeline in spec.pipelines]
+    for group, places in duplicates(groups).items():
+        own = next((place for place in places if spec.pipelines[place].sink.group is not None), None)
+        yield Problem(
+            "naming.group" if own is None else f"pipelines[{own}].sink.group",
+            f"consumer group {group} is that of {' and '.join(f'pipelines[{place}]' for place in places)}",
+            "give each pipeline its own; see naming.group",
+        )
+
+
 def _budget_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
     """A tenant's clients together may be promised no more than its budget; a client without a quota has no bound at all."""
     users = defaultdict(list)
@@ -195,7 +240,7 @@ def _budget_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
             if None in shares or sum(shares) > budget:
                 total = "no bound" if None in shares else f"{sum(shares):g}"
                 yield Problem(
-                    f"tenants[{index}].budget.{field}",
+                    format_path(("tenants", index, "budget", to_camel(field))),
                     f"its {len(shares)} clients add up to {total}, above the budget of {budget:g}",
                     "lower the quotas of its pipelines and users, or raise the budget",
                 )

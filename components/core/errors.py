@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from components.core.paths import join_path
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
     """One thing that is wrong with a spec.
 
-    ``path`` is dotted from the environment's root, list items in brackets (``kafka.topics[3].replicas``); ``line`` is the
-    line in the file the spec was read from, 0 when unknown.
+    ``path`` leads from the environment's root (``kafka.topics[3].replicas``, see :mod:`components.core.paths`); ``line`` is
+    the line in the file the spec was read from, 0 when unknown.
     """
 
     path: str
@@ -19,8 +21,29 @@ class Problem:
 
     def under(self, prefix: str) -> "Problem":
         """The same problem seen from the parent that holds the part at ``prefix``."""
-        path = f"{prefix}{'' if not self.path or self.path.startswith('[') else '.'}{self.path}" if prefix else self.path
-        return Problem(path, self.message, self.remedy, self.line)
+        return Problem(join_path(prefix, self.path), self.message, self.remedy, self.line)
+
+
+class WrongValue(ValueError):
+    """One value of a spec that is refused. A validator of a single field raises it; loading adds the path."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{message}; {remedy}")
+
+
+_LONGEST_SHOWN = 40
+
+
+def shown(value: object) -> str:
+    """A refused value as a message may repeat it: nothing nested and nothing long, which is where secrets are."""
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, bool) or value is None:
+        return {None: "nothing", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"this text of {len(str(value))} characters"
 
 
 class CdcError(Exception):

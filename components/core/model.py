@@ -1,14 +1,37 @@
 """The base of everything a user writes, and the names and references inside it."""
 
 import re
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from components.core.errors import Problem
+from components.core.errors import Problem, WrongValue, shown
+
+
+def _take_literally(schema: Any, inside: bool = False) -> None:
+    """Makes integers and booleans strict in a model's own fields; the models that it holds see to theirs themselves."""
+    kind = schema["type"]
+    if kind in {"int", "bool"}:
+        schema["strict"] = True
+    elif kind == "model-fields":
+        for field in schema["fields"].values():
+            _take_literally(field["schema"], inside=True)
+    elif kind != "model" or not inside:
+        for part in ("schema", "values_schema"):
+            if part in schema:
+                _take_literally(schema[part], inside)
 
 
 class SpecModel(BaseModel):
@@ -26,6 +49,7 @@ class SpecModel(BaseModel):
         use_attribute_docstrings=False,
         validate_default=False,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
     shorthand: ClassVar[str | None] = None
 
@@ -33,8 +57,15 @@ class SpecModel(BaseModel):
     @classmethod
     def _expand_shorthand(cls, value: Any) -> Any:
         if cls.shorthand is not None and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return {cls.shorthand: value}
+            return {to_camel(cls.shorthand): value}
         return value
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Whole numbers and switches are taken as they are written: neither ``"3"`` nor ``true`` is 3, nor ``"on"`` true."""
+        schema = handler(source)
+        _take_literally(schema)
+        return schema
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -77,43 +108,56 @@ def duplicates(names: list[str]) -> dict[str, list[int]]:
 
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _TOPIC = re.compile(r"^[a-zA-Z0-9._-]+$")
+_TOPIC_PATTERN = re.compile(r"^([a-zA-Z0-9._-]+\*?|\*)$")
 _SECRET_REFERENCE = re.compile(r"^(vault|secret):([A-Za-z0-9._/-]+)#([A-Za-z0-9._-]+)$")
 _TABLE = re.compile(r"^[^.\s]+\.[^.\s]+$")
 
 
 def _dns_label(value: object) -> object:
-    if isinstance(value, str) and len(value) <= 63 and _DNS_LABEL.match(value):
+    if isinstance(value, str) and len(value) <= 63 and _DNS_LABEL.fullmatch(value):
         return value
-    raise ValueError(f"{value!r} is not a DNS label (RFC 1123): write at most 63 lower-case letters, digits and inner '-'")
+    raise WrongValue(
+        f"{shown(value)} is not a DNS label (RFC 1123)", "write at most 63 lower-case letters, digits and inner '-'"
+    )
 
 
 def _topic_name(value: object) -> object:
     """Kafka's own rule (``org.apache.kafka.common.internals.Topic``): 1–249 of ``[a-zA-Z0-9._-]``, neither ``.`` nor ``..``."""
-    if isinstance(value, str) and 0 < len(value) <= 249 and _TOPIC.match(value) and value not in {".", ".."}:
+    if isinstance(value, str) and len(value) <= 249 and _TOPIC.fullmatch(value) and value not in {".", ".."}:
         return value
-    raise ValueError(f"{value!r} is not a topic name: write 1 to 249 of the letters, digits, '.', '_' and '-'")
+    raise WrongValue(f"{shown(value)} is not a topic name", "write 1 to 249 of the letters, digits, '.', '_' and '-'")
+
+
+def _topic_pattern(value: object) -> object:
+    if isinstance(value, str) and len(value) <= 250 and _TOPIC_PATTERN.fullmatch(value):
+        return value
+    raise WrongValue(f"{shown(value)} names no topic", "write a topic's name, a prefix of names followed by *, or * for all")
 
 
 def _table_name(value: object) -> object:
-    if isinstance(value, str) and _TABLE.match(value):
+    if isinstance(value, str) and _TABLE.fullmatch(value):
         return value
-    raise ValueError(f"{value!r} is not a table: write <database>.<table>, such as shop.orders")
+    raise WrongValue(f"{shown(value)} is not a table", "write <database>.<table>, such as shop.orders")
 
 
 def _secret_reference(value: object) -> object:
     """Never repeats the value: a literal secret must not reach an error message."""
-    if isinstance(value, str) and _SECRET_REFERENCE.match(value):
+    if isinstance(value, str) and _SECRET_REFERENCE.fullmatch(value):
         return value
-    raise ValueError("a secret is written as a reference, never as its value: vault:<path>#<key> or secret:<name>#<key>")
+    raise WrongValue(
+        "a secret is written as a reference, never as its value", "write vault:<path>#<key> or secret:<name>#<key>"
+    )
 
 
 DnsLabel = Annotated[
     str, BeforeValidator(_dns_label), Field(json_schema_extra={"pattern": _DNS_LABEL.pattern, "maxLength": 63})
 ]
+Text = Annotated[str, Field(min_length=1)]
 TopicName = Annotated[str, BeforeValidator(_topic_name), Field(json_schema_extra={"pattern": _TOPIC.pattern, "maxLength": 249})]
+TopicPattern = Annotated[
+    str, BeforeValidator(_topic_pattern), Field(json_schema_extra={"pattern": _TOPIC_PATTERN.pattern, "maxLength": 250})
+]
 TableName = Annotated[str, BeforeValidator(_table_name), Field(json_schema_extra={"pattern": _TABLE.pattern})]
 SecretReference = Annotated[
     str, BeforeValidator(_secret_reference), Field(json_schema_extra={"pattern": _SECRET_REFERENCE.pattern})
 ]
-
-__all__ = ["DnsLabel", "SecretReference", "Self", "SpecModel", "TableName", "TopicName", "duplicates", "setting"]

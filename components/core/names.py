@@ -6,12 +6,14 @@ _NOT_DNS = re.compile(r"[^a-z0-9.-]+")
 
 
 def resource_name(name: str) -> str:
-    """A topic's or user's name as an RFC 1123 subdomain: lower case, every other run of characters a ``-``.
+    """A topic's or user's name as an RFC 1123 subdomain: lower case, every other run of characters a ``-``, and
+    between dots neither nothing nor a ``-`` at an end.
 
     It depends on nothing but ``name``, so that adding one object never renames another. Two names may give the same result
     (``a_b`` and ``a-b``); that is refused where the spec is checked, and ``resourceName`` settles it.
     """
-    return _NOT_DNS.sub("-", name.lower()).strip("-.") or "x"
+    parts = (part.strip("-") for part in _NOT_DNS.sub("-", name.lower()).split("."))
+    return ".".join(part for part in parts if part) or "x"
 
 
 def metric_name(topic: str) -> str:

@@ -67,8 +67,9 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One container on the docker target. ``files`` maps an absolute path in the container to its text; ``ports`` are
-    ``(host port, container port)`` published on 127.0.0.1 only; memory in bytes, CPU in millicores."""
+    """One container on the docker target. ``command`` replaces the image's entrypoint; ``files`` maps an absolute path in the
+    container to its text; ``ports`` are ``(host port, container port)`` published on 127.0.0.1 only; an entry of ``tmpfs`` is a
+    path, or ``path:options``; memory in bytes, CPU in millicores. Its host name is its name."""
 
     component: str
     name: str
@@ -90,6 +91,10 @@ class Workload:
     @property
     def id(self) -> str:
         return f"Container/{self.name}"
+
+    def tree_path(self, target: str) -> str:
+        """Where the rendered tree keeps the file that the container sees at ``target``."""
+        return f"{self.component}/{self.name}/{target.rpartition('/')[2]}"
 
 
 @dataclass(frozen=True, slots=True)

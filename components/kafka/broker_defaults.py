@@ -41,7 +41,7 @@ def _clients(kafka: KafkaSpec) -> dict[str, Scalar]:
     """Kafka throttles connections of every listener but the one between brokers (KIP-612)."""
     config: dict[str, Scalar] = {}
     if kafka.quotas.connection_rate is not None:
-        config["max.connection.creation.rate"] = max(1, int(kafka.quotas.connection_rate))
+        config["max.connection.creation.rate"] = int(kafka.quotas.connection_rate)
     if kafka.quotas.connections is not None:
         config["max.connections"] = kafka.quotas.connections
     return config

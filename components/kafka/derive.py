@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from pydantic.alias_generators import to_camel
 
 from components.core.names import resource_name
+from components.core.paths import format_step
 from components.core.quantities import FOREVER
 from components.kafka.spec import AclSpec, KafkaSpec, Scalar, TopicSpec, UserSpec
 from components.kafka.state import AclBinding, KafkaState, Quota, Topic, User
@@ -11,6 +15,7 @@ from components.pipelines.spec import AccessSpec, PipelineSpec, PipelineUserSpec
 from components.tenancy.spec import NamingSpec, QuotaSpec, TenantSpec
 
 PLATFORM_OWNER = "platform"
+_OVERRIDABLE = ("name", "partitions", "replicas", "min_in_sync_replicas", "retention", "max_message", "cleanup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,13 @@ class _Place:
     pipeline: PipelineSpec
     owner: str
     origin: str
+
+
+class _Override(NamedTuple):
+    """What the user wants otherwise for derived topics, and where that is written."""
+
+    path: str
+    spec: TopicOverridesSpec
 
 
 def derive_state(
@@ -125,17 +137,14 @@ def _derived_topic(
     kafka: KafkaSpec,
     place: _Place,
     name: str,
-    *overrides: TopicOverridesSpec,
+    *overrides: _Override,
     partitions: int | None = None,
     cleanup: str = "delete",
     retention_ms: int | None = None,
     tiered: bool | None = None,
 ) -> Topic:
     """A topic with ``overrides``, the nearest first, over the given figures, over the cluster's defaults."""
-    chosen = {
-        field: next((value for o in overrides if (value := getattr(o, field)) is not None), None)
-        for field in ("partitions", "replicas", "min_in_sync_replicas", "retention", "max_message", "cleanup")
-    }
+    chosen, said_at = _chosen(overrides)
     replicas = chosen["replicas"] or kafka.default_replicas
     retention = chosen["retention"] if chosen["retention"] is not None else retention_ms
     config = _topic_config(
@@ -157,7 +166,20 @@ def _derived_topic(
         origin=place.origin,
         tenant=place.pipeline.tenant,
         pipeline=place.pipeline.name,
+        said_at=said_at,
     )
+
+
+def _chosen(overrides: tuple[_Override, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """By field: the nearest override's value (``None`` where none says any), and the path of those that are said."""
+    chosen: dict[str, Any] = dict.fromkeys(_OVERRIDABLE)
+    said_at: dict[str, str] = {}
+    for field in _OVERRIDABLE:
+        for override in overrides:
+            if (value := getattr(override.spec, field)) is not None:
+                chosen[field], said_at[field] = value, f"{override.path}.{to_camel(field)}"
+                break
+    return chosen, said_at
 
 
 def _pipeline_topics(kafka: KafkaSpec, naming: NamingSpec, place: _Place) -> Iterator[Topic]:
@@ -168,15 +190,17 @@ def _pipeline_topics(kafka: KafkaSpec, naming: NamingSpec, place: _Place) -> Ite
     """
     pipeline = place.pipeline
     kind = pipeline.source.chosen[0] if pipeline.source.chosen else "mysql"
-    for index, table in enumerate(source_tables(pipeline)):
-        own = pipeline.tables.get(table, TopicOverridesSpec())
+    for index, table in _first_places(source_tables(pipeline)):
+        overrides = [_Override(f"{place.origin}.topic", pipeline.topic)]
+        if table in pipeline.tables:
+            overrides.insert(0, _Override(f"{place.origin}.tables{format_step(table)}", pipeline.tables[table]))
         origin = replace(place, origin=f"{place.origin}.source.{kind}.tables[{index}]")
-        yield _derived_topic(kafka, origin, change_topic(pipeline, naming, table), own, pipeline.topic)
+        yield _derived_topic(kafka, origin, change_topic(pipeline, naming, table), *overrides)
     yield _derived_topic(
         kafka,
         replace(place, origin=f"{place.origin}.dlq"),
         dlq_topic(pipeline, naming),
-        pipeline.dlq,
+        _Override(f"{place.origin}.dlq", pipeline.dlq),
         retention_ms=kafka.topic_defaults.dlq_retention,
         partitions=1,
     )
@@ -184,6 +208,12 @@ def _pipeline_topics(kafka: KafkaSpec, naming: NamingSpec, place: _Place) -> Ite
         for suffix, retention in (("schema_history", FOREVER), ("signals", None), ("heartbeat", None)):
             name = f"{format_name(naming.internal, pipeline)}_{suffix}"
             yield _derived_topic(kafka, place, name, partitions=1, retention_ms=retention, tiered=False)
+
+
+def _first_places(tables: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Each table once: that one is listed twice is the pipeline's own problem, and not that its topics collide."""
+    first: dict[str, int] = {}
+    return ((index, table) for index, table in enumerate(tables) if first.setdefault(table, index) == index)
 
 
 def _quota(own: QuotaSpec, tenant: QuotaSpec | None) -> Quota:

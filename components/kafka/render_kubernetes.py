@@ -18,7 +18,6 @@ COMPONENT = "kafka"
 API_VERSION = "kafka.strimzi.io/v1"
 BROKER_IDS, CONTROLLER_IDS = "[0-99]", "[100-199]"
 CREDENTIALS_MOUNT = "/mnt/tiered-storage"
-_DAY = 86_400_000
 _GRACE_SECONDS = 300
 """Long enough for a broker to hand over its leaderships and close its logs; a killed one must recover them all."""
 
@@ -176,8 +175,8 @@ def _certificate_authority(kafka: KafkaSpec) -> Body:
     return {
         "generateCertificateAuthority": True,
         "generateSecretOwnerReference": False,
-        "validityDays": max(1, kafka.tls.validity // _DAY),
-        "renewalDays": max(1, kafka.tls.renew_before // _DAY),
+        "validityDays": kafka.tls.validity_days,
+        "renewalDays": kafka.tls.renew_before_days,
     }
 
 

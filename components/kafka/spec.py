@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from components.core import versions
 from components.core.errors import Problem
-from components.core.model import DnsLabel, SecretReference, SpecModel, TopicName, setting
-from components.core.quantities import ByteSize, CountRate, Cpu, Duration, Retention
+from components.core.model import DnsLabel, SecretReference, SpecModel, Text, TopicName, TopicPattern, setting
+from components.core.quantities import ByteSize, CountRate, Cpu, Duration, MessageSize, Retention, SegmentSize
 from components.tenancy.spec import QuotaSpec
 
 Scalar = str | int | float | bool
@@ -24,7 +24,12 @@ class StorageSpec(SpecModel):
         1, help="Volumes per node (JBOD).", becomes="KafkaNodePool.spec.storage.volumes; log.dirs", ge=1, le=32
     )
     storage_class: str | None = setting(
-        None, help="Storage class of the claims.", becomes="KafkaNodePool.spec.storage.volumes[].class", alias="class"
+        None,
+        help="Storage class of the claims.",
+        becomes="KafkaNodePool.spec.storage.volumes[].class",
+        alias="class",
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        max_length=253,
     )
     type: Literal["persistent", "ephemeral"] = setting(
         "persistent", help="Whether the data outlives the pod.", becomes="storage type persistent-claim or ephemeral"
@@ -47,6 +52,11 @@ class ResourcesSpec(SpecModel):
     def cpu_limit_millicores(self) -> int:
         return self.cpu_limit if self.cpu_limit is not None else 2 * self.cpu
 
+    def problems(self) -> list[Problem]:
+        if self.cpu_limit is not None and self.cpu_limit < self.cpu:
+            return [Problem("cpuLimit", "is less than the CPU requested", "write at least cpu, or leave it out")]
+        return []
+
 
 class JvmSpec(SpecModel):
     """The Java virtual machine; ``jvm: 2Gi`` is short for ``jvm: {heap: 2Gi}``."""
@@ -66,9 +76,7 @@ class NodePoolSpec(SpecModel):
     """Nodes of one role; ``brokers: 3`` is short for ``brokers: {replicas: 3}``."""
 
     shorthand: ClassVar[str | None] = "replicas"
-    replicas: int = setting(
-        3, help="Number of nodes.", becomes="KafkaNodePool.spec.replicas; one container each", ge=0, le=1000
-    )
+    replicas: int = setting(3, help="Number of nodes.", becomes="KafkaNodePool.spec.replicas; one container each", ge=0, le=100)
     storage: StorageSpec = setting(
         StorageSpec, help="The disks of each node.", becomes="KafkaNodePool.spec.storage; a volume each"
     )
@@ -81,6 +89,20 @@ class NodePoolSpec(SpecModel):
     def heap_bytes(self) -> int:
         return self.jvm.heap if self.jvm.heap is not None else self.resources.memory // 2
 
+    def problems(self) -> list[Problem]:
+        if self.heap_bytes < _MIB:
+            where = "jvm.heap" if self.jvm.heap is not None else "resources.memory"
+            return [Problem(where, "leaves the heap less than 1MiB", "write more")]
+        if self.heap_bytes >= self.resources.memory:
+            return [
+                Problem(
+                    "jvm.heap",
+                    "is not less than resources.memory: the node would be killed, or have no page cache",
+                    "write about half of the memory",
+                )
+            ]
+        return []
+
 
 class RackSpec(SpecModel):
     """Spreads replicas over failure domains; ``racks: topology.kubernetes.io/zone`` is enough on Kubernetes."""
@@ -90,13 +112,17 @@ class RackSpec(SpecModel):
         "topology.kubernetes.io/zone",
         help="Node label that names the failure domain.",
         becomes="Kafka.spec.kafka.rack and topologySpreadConstraints",
-        min_length=1,
+        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
     )
     names: tuple[DnsLabel, ...] = setting(
         (), help="Rack names on the docker target, given to brokers in turn.", becomes="broker.rack"
     )
     max_skew: int = setting(
-        1, help="Most by which two domains' node counts may differ.", becomes="topologySpreadConstraints[].maxSkew", ge=1
+        1,
+        help="Most by which two domains' node counts may differ.",
+        becomes="topologySpreadConstraints[].maxSkew",
+        ge=1,
+        le=2_147_483_647,
     )
 
 
@@ -151,12 +177,22 @@ class TlsSpec(SpecModel):
         30 * _DAY, help="How long before its end it is renewed.", becomes="clusterCa and clientsCa renewalDays"
     )
 
+    @property
+    def validity_days(self) -> int:
+        return self.validity // _DAY
+
+    @property
+    def renew_before_days(self) -> int:
+        return self.renew_before // _DAY
+
     def problems(self) -> list[Problem]:
-        if self.renew_before >= self.validity:
+        if self.renew_before_days < 1:
+            return [Problem("renewBefore", "is less than a day", "write whole days, such as 30d")]
+        if self.renew_before_days >= self.validity_days:
             return [
                 Problem(
                     "renewBefore",
-                    "is not shorter than validity, so certificates would renew for ever",
+                    "is not a day shorter than validity, so certificates would renew for ever",
                     "write less than validity, such as 30d",
                 )
             ]
@@ -189,7 +225,10 @@ class TieredStorageSpec(SpecModel):
     )
     region: str = setting("us-east-1", help="Region of the bucket.", becomes="rsm.config.storage.s3.region", min_length=1)
     endpoint: str | None = setting(
-        None, help="Address of an S3-compatible store that is not AWS's.", becomes="rsm.config.storage.s3.endpoint.url"
+        None,
+        help="Address of an S3-compatible store that is not AWS's: https://<host>, with :<port> when it has its own.",
+        becomes="rsm.config.storage.s3.endpoint.url",
+        pattern=r"^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?/?$",
     )
     credentials: SecretReference | None = setting(
         None,
@@ -221,17 +260,22 @@ class TopicDefaultsSpec(SpecModel):
         help="Replication factor; 3, or the number of brokers when fewer.",
         becomes="default.replication.factor and each topic's replicas",
         ge=1,
+        le=32_767,
     )
     min_in_sync_replicas: int | None = setting(
-        None, help="Replicas that must have a write; one less than replicas (at least 1).", becomes="min.insync.replicas", ge=1
+        None,
+        help="Replicas that must have a write; one less than replicas (at least 1).",
+        becomes="min.insync.replicas",
+        ge=1,
+        le=32_767,
     )
     retention: Retention = setting(7 * _DAY, help="How long records are kept.", becomes="retention.ms")
     dlq_retention: Retention = setting(30 * _DAY, help="How long dead letters are kept.", becomes="retention.ms of DLQ topics")
-    segment: ByteSize = setting(_GIB, help="Size of one log segment.", becomes="segment.bytes")
+    segment: SegmentSize = setting(_GIB, help="Size of one log segment.", becomes="segment.bytes")
     compression: Literal["lz4", "zstd", "snappy", "gzip", "producer", "uncompressed"] = setting(
         "lz4", help="Compression on disk.", becomes="compression.type"
     )
-    max_message: ByteSize = setting(_MIB, help="Largest record batch.", becomes="max.message.bytes")
+    max_message: MessageSize = setting(_MIB, help="Largest record batch.", becomes="max.message.bytes")
 
 
 class TopicSpec(SpecModel):
@@ -248,14 +292,14 @@ class TopicSpec(SpecModel):
         None, help="Who answers for it, when not the tenant's owner.", becomes="annotation cdc.platform/owner", min_length=1
     )
     partitions: int | None = setting(None, help="Number of partitions.", becomes="KafkaTopic.spec.partitions", ge=1, le=100_000)
-    replicas: int | None = setting(None, help="Replication factor.", becomes="KafkaTopic.spec.replicas", ge=1)
+    replicas: int | None = setting(None, help="Replication factor.", becomes="KafkaTopic.spec.replicas", ge=1, le=32_767)
     min_in_sync_replicas: int | None = setting(
-        None, help="Replicas that must have a write.", becomes="min.insync.replicas", ge=1
+        None, help="Replicas that must have a write.", becomes="min.insync.replicas", ge=1, le=32_767
     )
     retention: Retention | None = setting(None, help="How long records are kept.", becomes="retention.ms")
     retention_size: ByteSize | None = setting(None, help="Most bytes kept per partition.", becomes="retention.bytes")
-    segment: ByteSize | None = setting(None, help="Size of one log segment.", becomes="segment.bytes")
-    max_message: ByteSize | None = setting(None, help="Largest record batch.", becomes="max.message.bytes")
+    segment: SegmentSize | None = setting(None, help="Size of one log segment.", becomes="segment.bytes")
+    max_message: MessageSize | None = setting(None, help="Largest record batch.", becomes="max.message.bytes")
     cleanup: Literal["delete", "compact", "compact,delete"] = setting(
         "delete", help="What happens to old records.", becomes="cleanup.policy"
     )
@@ -318,16 +362,23 @@ class UserSpec(SpecModel):
         becomes="authentication.password.valueFrom.secretKeyRef",
     )
     quota: QuotaSpec = setting(QuotaSpec, help="Its quota, when not the tenant's.", becomes="KafkaUser.spec.quotas")
-    produces: tuple[str, ...] = setting(
+    produces: tuple[TopicPattern, ...] = setting(
         (), help="Topics it writes; a trailing * means a prefix.", becomes="Write and Describe ACLs"
     )
-    consumes: tuple[str, ...] = setting(
+    consumes: tuple[TopicPattern, ...] = setting(
         (), help="Topics it reads; a trailing * means a prefix.", becomes="Read and Describe ACLs"
     )
-    groups: tuple[str, ...] = setting(
+    groups: tuple[Text, ...] = setting(
         (), help="Consumer groups it joins; a trailing * means a prefix.", becomes="Read ACLs on groups"
     )
     acls: tuple[AclSpec, ...] = setting((), help="Further ACLs.", becomes="KafkaUser.spec.authorization.acls")
+
+    def problems(self) -> list[Problem]:
+        if self.authentication == "tls" and self.password is not None:
+            return [
+                Problem("password", "is of no use to a user that shows a certificate", "leave it out, or use scram-sha-512")
+            ]
+        return []
 
 
 class ClusterQuotasSpec(SpecModel):
@@ -341,7 +392,9 @@ class ClusterQuotasSpec(SpecModel):
     connection_rate: CountRate | None = setting(
         100.0, help="New connections per second on each broker.", becomes="max.connection.creation.rate"
     )
-    connections: int | None = setting(None, help="Most connections open on each broker.", becomes="max.connections", ge=1)
+    connections: int | None = setting(
+        None, help="Most connections open on each broker.", becomes="max.connections", ge=1, le=2_147_483_647
+    )
 
 
 class CruiseControlSpec(SpecModel):

@@ -11,7 +11,8 @@ ResourceType = Literal["topic", "group", "cluster", "transactionalId"]
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic as it must be. ``config`` holds Kafka's own keys and values; ``origin`` is the spec path it comes from;
-    ``pipeline`` is empty for a topic that the user declared."""
+    ``pipeline`` is empty for a topic that the user declared. ``said_at`` has the spec paths of what overrides say about a
+    derived topic, by field."""
 
     name: str
     resource_name: str
@@ -22,6 +23,7 @@ class Topic:
     origin: str
     tenant: str = ""
     pipeline: str = ""
+    said_at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from typing import Literal
 
 from components.core.errors import Problem
-from components.core.model import DnsLabel, SecretReference, SpecModel, TableName, TopicName, duplicates, setting
-from components.core.quantities import ByteSize, Retention
+from components.core.model import (
+    DnsLabel,
+    SecretReference,
+    SpecModel,
+    TableName,
+    TopicName,
+    TopicPattern,
+    duplicates,
+    setting,
+)
+from components.core.paths import format_step
+from components.core.quantities import MessageSize, Retention
 from components.tenancy.spec import QuotaSpec
 
 SourceKind = Literal["mysql", "mariadb", "cassandra"]
@@ -91,12 +101,12 @@ class TopicOverridesSpec(SpecModel):
         None, help="The topic's name, when not the one that naming gives.", becomes="name of the topic"
     )
     partitions: int | None = setting(None, help="Number of partitions.", becomes="KafkaTopic.spec.partitions", ge=1, le=100_000)
-    replicas: int | None = setting(None, help="Replication factor.", becomes="KafkaTopic.spec.replicas", ge=1)
+    replicas: int | None = setting(None, help="Replication factor.", becomes="KafkaTopic.spec.replicas", ge=1, le=32_767)
     min_in_sync_replicas: int | None = setting(
-        None, help="Replicas that must have a write before it is acknowledged.", becomes="min.insync.replicas", ge=1
+        None, help="Replicas that must have a write before it is acknowledged.", becomes="min.insync.replicas", ge=1, le=32_767
     )
     retention: Retention | None = setting(None, help="How long records are kept.", becomes="retention.ms")
-    max_message: ByteSize | None = setting(None, help="Largest record batch.", becomes="max.message.bytes")
+    max_message: MessageSize | None = setting(None, help="Largest record batch.", becomes="max.message.bytes")
     cleanup: Literal["delete", "compact", "compact,delete"] | None = setting(
         None, help="What happens to old records.", becomes="cleanup.policy"
     )
@@ -105,8 +115,8 @@ class TopicOverridesSpec(SpecModel):
 class AccessSpec(SpecModel):
     """Rights on top of the least that a pipeline's user needs; topics end in * for a prefix."""
 
-    reads: tuple[str, ...] = setting((), help="Further topics it may read.", becomes="Read and Describe ACLs")
-    writes: tuple[str, ...] = setting((), help="Further topics it may write.", becomes="Write and Describe ACLs")
+    reads: tuple[TopicPattern, ...] = setting((), help="Further topics it may read.", becomes="Read and Describe ACLs")
+    writes: tuple[TopicPattern, ...] = setting((), help="Further topics it may write.", becomes="Write and Describe ACLs")
 
 
 class PipelineUserSpec(SpecModel):
@@ -161,6 +171,10 @@ class PipelineSpec(SpecModel):
             found.append(Problem(f"source.{kind}.tables[{places[1]}]", f"{table} is listed twice", "keep one"))
         for table in sorted(set(self.tables) - set(source.tables)):
             found.append(
-                Problem(f"tables.{table}", "is not one of the captured tables", f"use one of {', '.join(source.tables[:5])}")
+                Problem(
+                    f"tables{format_step(table)}",
+                    "is not one of the captured tables",
+                    f"use one of {', '.join(source.tables[:5])}",
+                )
             )
         return found

@@ -65,7 +65,7 @@ def _arguments(workload: Workload, image: docker.RemoteImage, context: Context) 
         "uploads": [{"file": path, "content": text} for path, text in sorted(workload.files.items())],
         "volumes": [*_file_volumes(workload), *(_mount(mount) for mount in workload.mounts)],
         "ports": [{"external": host, "internal": inside, "ip": "127.0.0.1"} for host, inside in workload.ports],
-        "tmpfs": dict.fromkeys(workload.tmpfs, ""),
+        "tmpfs": dict(entry.partition(":")[::2] for entry in workload.tmpfs),
         "user": workload.user,
         "read_only": workload.read_only,
         "memory": None if workload.memory_bytes is None else workload.memory_bytes // _MIB,

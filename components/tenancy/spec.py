@@ -61,14 +61,23 @@ class NamingSpec(SpecModel):
         "{tenant}_{application}_{entity}",
         help="A source table's topic; {entity} is the table. Another convention: cassandra.{database}.{table}.",
         becomes="names of change topics",
+        min_length=1,
     )
-    dlq: str = setting("{tenant}_{pipeline}_dlq", help="A pipeline's dead letter queue.", becomes="names of DLQ topics")
+    dlq: str = setting(
+        "{tenant}_{pipeline}_dlq", help="A pipeline's dead letter queue.", becomes="names of DLQ topics", min_length=1
+    )
     internal: str = setting(
         "{tenant}_{pipeline}",
         help="The beginning of a pipeline's schema history, signal and heartbeat topics.",
         becomes="names of the connector's own topics",
+        min_length=1,
     )
-    group: str = setting("{tenant}_{pipeline}_sink", help="A pipeline's consumer group.", becomes="consumer group of the sink")
+    group: str = setting(
+        "{tenant}_{pipeline}_sink",
+        help="A pipeline's consumer group.",
+        becomes="consumer group of the sink",
+        min_length=1,
+    )
     pattern: str | None = setting(
         None,
         help="A regular expression that every topic's name must match, declared ones included.",
@@ -94,10 +103,12 @@ class NamingSpec(SpecModel):
 
 def _pattern_problems(field: str, pattern: str, allowed: frozenset[str]) -> list[Problem]:
     try:
-        used = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        parts = list(string.Formatter().parse(pattern))
     except ValueError as error:
-        return [Problem(field, f"{pattern!r} is not a name pattern: {error}", "write placeholders as {tenant}")]
-    unknown = sorted(used - allowed)
+        return [Problem(field, f"is not a name pattern: {error}", "write placeholders as {tenant}")]
+    if any(form or conversion for _, _, form, conversion in parts):
+        return [Problem(field, "a placeholder has no form or conversion", "write placeholders as {tenant}")]
+    unknown = sorted({name for _, name, _, _ in parts if name is not None} - allowed)
     if unknown:
         return [
             Problem(field, f"unknown placeholder {{{unknown[0]}}}", f"use {', '.join(f'{{{n}}}' for n in sorted(allowed))}")

@@ -220,3 +220,30 @@ def test_a_stack_that_carries_no_spec_is_refused_by_the_pack(tmp_path: Path) -> 
     outcome = engine.preview("other", policy_packs=[ROOT / "policies"]).refused()
 
     assert "stack-is-judged" in {found.policy for found in outcome.violations if found.level == "mandatory"}
+
+
+def test_a_docker_stack_registers_every_workload_volume_and_network_and_publishes_on_loopback_only(
+    stack: Callable[..., Stack],
+) -> None:
+    engine, _ = stack("dev")
+    rendered = render(load_environment(ROOT, "dev"))
+
+    engine.up("dev").succeeded()
+
+    resources = engine.export("dev")["deployment"]["resources"]
+    docker = {r["urn"].rsplit("::", 1)[-1]: r["inputs"] for r in resources if r["type"].startswith("docker:")}
+    containers = {workload.id for workload in rendered.workloads}
+    images = {f"RemoteImage/{workload.image}" for workload in rendered.workloads}
+    volumes = {f"Volume/{name}" for name in rendered.volumes}
+    assert set(docker) == {*containers, *images, *volumes, f"Network/{rendered.network}"}
+    for workload in rendered.workloads:
+        inputs = docker[workload.id]
+        assert {upload["file"]: upload["content"] for upload in inputs["uploads"]} == workload.files
+        assert {(port["external"], port["internal"]) for port in inputs["ports"]} == set(workload.ports)
+        assert {port["ip"] for port in inputs["ports"]} == {"127.0.0.1"}
+        assert inputs["entrypoints"] == list(workload.command)
+        assert inputs["readOnly"] is True
+        assert inputs["capabilities"]["drops"] == ["ALL"]
+    assert engine.preview("dev", expect_no_changes=True).succeeded().count("same") >= len(docker)
+    engine.destroy("dev").succeeded()
+    assert engine.export("dev")["deployment"].get("resources", []) == []

@@ -1,0 +1,1 @@
+"""Hypothesis strategies: whole environments, wrong values in them, and nasty plain values."""

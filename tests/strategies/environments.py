@@ -1,0 +1,66 @@
+"""Any valid environment, as the plain values that a YAML file holds. What must fit together is made to fit, not filtered."""
+
+from functools import cache
+
+from hypothesis import strategies as st
+
+from tests.strategies import kafka, names
+from tests.strategies.cluster import Cluster
+from tests.strategies.draw import Draw, Plain, one_of
+from tests.strategies.pipelines import NAMINGS, derived_topics, derived_users, pipelines
+from tests.strategies.tenancy import tenants
+
+STACK = "trial"
+"""The name that these environments are read under."""
+
+TIERS = ("development", "staging", "production")
+TARGETS = ("kubernetes", "docker")
+
+KUBERNETES = st.fixed_dictionaries(
+    {},
+    optional={
+        "namespace": names.labels(63, first="abc").filter(lambda name: name != "strimzi"),
+        "context": one_of(["prod", "arn:aws:eks:eu:1:cluster/x"]),
+        "topicsAndUsers": one_of(["pulumi", "gitops"]),
+        "operatorNamespace": one_of(["strimzi", "kafka-operator-0"]),
+    },
+)
+WAIVERS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "rule": one_of(["replication-factor", "racks"]),
+            "owner": names.OWNERS,
+            "reason": one_of(["one machine only", "schon länger so", "x" * 300]),
+            "expires": st.dates().map(str),
+        },
+        optional={"path": one_of(["kafka.brokers", 'pipelines[0].tables["shop.orders"]'])},
+    ),
+    max_size=2,
+)
+
+
+@st.composite
+def environments(draw: Draw, target: str | None = None) -> Plain:
+    """One environment without its name, which comes from the stack's file."""
+    cluster = draw(_clusters(target or draw(one_of(TARGETS))))
+    owners = draw(st.lists(tenants(), max_size=3, unique_by=lambda tenant: str(tenant["name"])))
+    tenant_names = tuple(str(tenant["name"]) for tenant in owners)
+    naming = draw(one_of(NAMINGS))
+    found = draw(pipelines(cluster, tenant_names, naming))
+    parts: Plain = {
+        "kubernetes": draw(KUBERNETES),
+        "naming": naming,
+        "kafka": draw(kafka.clusters(cluster, tenant_names, derived_topics(found, naming), derived_users(found))),
+        "tenants": owners,
+        "pipelines": found,
+        "waivers": draw(WAIVERS),
+    }
+    given = {key: value for key, value in parts.items() if value or draw(st.booleans())}
+    return {"tier": draw(one_of(TIERS)), "target": cluster.target, **given}
+
+
+@cache
+@st.composite
+def _clusters(draw: Draw, target: str) -> Cluster:
+    brokers = draw(st.integers(1, 5))
+    return Cluster(target, brokers, draw(st.integers(1, brokers)), draw(st.booleans()))
