@@ -7,7 +7,7 @@ DEVELOPMENT := .venv/.development
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 FAST := tests/unit tests/contract tests/policy
 
-.PHONY: preview test check-fast check-real render-all docs bench clean
+.PHONY: preview test check-fast check-real generated bench clean
 
 preview: $(RUNTIME)
 	@$(BIN)/cdc preview dev
@@ -27,6 +27,13 @@ check-fast: $(DEVELOPMENT)
 check-real: $(DEVELOPMENT)
 	@$(BIN)/python -m tests.toolchain java etcd kafka strimzi-crds kubectl pulumi kube-apiserver
 	@$(BIN)/pytest tests/integration
+
+# What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
+generated: $(DEVELOPMENT)
+	@for stack in dev prod prod-dr; do $(BIN)/cdc render $$stack; done
+	@$(BIN)/cdc schema --output docs/schema/stack.schema.json
+	@$(BIN)/python -m policies.catalogue > docs/policies.md
+	@$(BIN)/python -m tests.golden.regenerate
 
 bench: $(DEVELOPMENT)
 	@$(BIN)/python -m bench

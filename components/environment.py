@@ -41,7 +41,7 @@ class KubernetesSpec(SpecModel):
         becomes="whether the stack registers them",
     )
     operator_namespace: DnsLabel = setting(
-        "strimzi", help="Namespace the Strimzi operator runs in.", becomes="ingress rules of the brokers' NetworkPolicy"
+        "strimzi", help="Namespace the Strimzi operator runs in.", becomes="a check: it is not the platform's own"
     )
 
     def problems(self) -> list[Problem]:

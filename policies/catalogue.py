@@ -61,3 +61,7 @@ def _rule(rule: Rule[Any]) -> str:
             "",
         ]
     )
+
+
+if __name__ == "__main__":
+    print(render_catalogue(), end="")

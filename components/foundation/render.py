@@ -53,7 +53,6 @@ def _priority(context: Context, role: str, value: int) -> Manifest:
         "kind": "PriorityClass",
         "metadata": {"name": context.priority_class(role), "labels": context.labels(COMPONENT)},
         "value": value,
-        "globalDefault": False,
         "description": f"cdc-platform {context.environment}: pods of role {role}",
     }
     return Manifest(COMPONENT, body)

@@ -55,7 +55,7 @@ def _check_names(kafka: KafkaSpec) -> Iterator[Problem]:
     if len(kafka.name) > _CLUSTER_LENGTH or not kafka.name[0].isalpha():
         yield Problem(
             "name",
-            f"{kafka.name} cannot begin the names of Kubernetes Services",
+            f"{kafka.name} cannot begin the names of its nodes and Services",
             f"write at most {_CLUSTER_LENGTH} characters, a letter first",
         )
     if _release(kafka.metadata_version) > _release(kafka.version):

@@ -69,7 +69,11 @@ def cluster_id(kafka: KafkaSpec, context: Context) -> str:
 
 def initial_controllers(kafka: KafkaSpec, context: Context) -> str:
     """The voters of a new cluster as ``kafka-storage format --initial-controllers`` takes them: every one of them is
-    formatted with the same text, each finding the id of its own metadata directory in it (KIP-853)."""
+    formatted with the same text, each finding the id of its own metadata directory in it (KIP-853).
+
+    Controllers added to a running quorum join it by themselves, as long as the old ones are the majority of the new list: new
+    ones that are the majority (two beside one) must not start before the old one leads, or they elect each other.
+    """
     return ",".join(
         f"{node.id}@{node.controller_endpoint}:{_kafka_uuid(f'{context.environment}/{kafka.name}/{node.name}')}"
         for node in controllers(kafka)

@@ -104,6 +104,19 @@ class NodePoolSpec(SpecModel):
         return []
 
 
+class ControllerPoolSpec(NodePoolSpec):
+    """Dedicated controllers. They hold the cluster's metadata and no records, so that less is enough for them."""
+
+    storage: StorageSpec = setting(
+        lambda: StorageSpec(size="20Gi"), help="The disks of each node.", becomes="KafkaNodePool.spec.storage; a volume each"
+    )
+    resources: ResourcesSpec = setting(
+        lambda: ResourcesSpec(memory="2Gi"),
+        help="CPU and memory of each node.",
+        becomes="KafkaNodePool.spec.resources; container limits",
+    )
+
+
 class RackSpec(SpecModel):
     """Spreads replicas over failure domains; ``racks: topology.kubernetes.io/zone`` is enough on Kubernetes."""
 
@@ -427,8 +440,8 @@ class KafkaSpec(SpecModel):
         becomes="Kafka.spec.kafka.image; container image",
         min_length=1,
     )
-    controllers: NodePoolSpec = setting(
-        lambda: NodePoolSpec(storage=StorageSpec(size="20Gi"), resources=ResourcesSpec(memory="2Gi")),
+    controllers: ControllerPoolSpec = setting(
+        ControllerPoolSpec,
         help="Dedicated KRaft controllers; 0 makes the brokers controllers too.",
         becomes="KafkaNodePool controllers",
     )

@@ -1,11 +1,11 @@
 """No secret is written anywhere: neither in the spec nor in what it becomes (requirement A19).
 
-There are thousands of objects, so a quick pass looks at every distinct string once and only says whether an object holds a
-secret; the places are looked for where it does. No message repeats a value.
+There are thousands of objects, so a quick pass puts every distinct text into one and only says whether any object holds a
+secret; the places are looked for when one does. No message repeats a value.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -62,11 +62,14 @@ def _in_spec(subject: Subject) -> Iterator[Violation]:
 
 
 def _in_objects(subject: Subject) -> Iterator[Violation]:
-    harmless: set[str] = set()
+    others = []
     for manifest in subject.rendered.manifests:
         if manifest.kind == "Secret":
             yield from _secret_values(subject, manifest)
-        elif _holds_secret(manifest.body, harmless):
+        else:
+            others.append(manifest)
+    if _any_secret([manifest.body for manifest in others]):
+        for manifest in others:
             for place, what in _found(manifest.body, ""):
                 yield Violation(_spec_path(subject, manifest, place), f"{place} holds {what}", manifest.id)
 
@@ -77,22 +80,22 @@ def _secret_values(subject: Subject, manifest: Manifest) -> Iterator[Violation]:
             yield Violation(origin(subject, manifest), f"{field}.{key} holds a value", manifest.id)
 
 
-def _holds_secret(body: Mapping[str, Any], harmless: set[str]) -> bool:
-    """Whether any string in ``body`` is a secret. Adds to ``harmless`` the strings that need not be looked at again."""
-    stack: list[Any] = [body]
+def _any_secret(bodies: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any object holds a secret, under a key that says so or anywhere in its texts."""
+    stack: list[Any] = list(bodies)
+    texts: set[str] = set()
     while stack:
         item = stack.pop()
-        if isinstance(item, str):
-            if any(_in_text(item)):
+        if isinstance(item, dict):
+            if _sensitive_keys(tuple(item)) and any(_literals(item)):
                 return True
-            harmless.add(item)
-        elif isinstance(item, dict):
-            if any(_literals(item)):
-                return True
-            stack += [value for value in item.values() if value.__class__ is not str or value not in harmless]
-        elif isinstance(item, (list, tuple)):
-            stack += [value for value in item if value.__class__ is not str or value not in harmless]
-    return False
+            item = item.values()
+        for value in item:
+            if isinstance(value, str):
+                texts.add(value)
+            elif isinstance(value, (dict, list, tuple)):
+                stack.append(value)
+    return any(_in_text("\n".join(texts)))
 
 
 def _literals(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.doubles.plugin_server import serve
 from tests.doubles.property_diff import Change, differences, written
-from tests.doubles.replacement_rules import CONTAINER, NETWORK, VOLUME, Rule, docker_rule, kubernetes_rule
+from tests.doubles.replacement_rules import CONTAINER, NETWORK, REMOTE_IMAGE, VOLUME, Rule, docker_rule, kubernetes_rule
 
 KUBERNETES = "kubernetes"
 AUTONAMED_ANNOTATION = "pulumi.com/autonamed"
@@ -79,9 +79,7 @@ class ResourceProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Every function returns nothing."""
         return provider_pb2.InvokeResponse()
 
-    async def Check(
-        self, request: provider_pb2.CheckRequest, context: grpc.aio.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    async def Check(self, request: provider_pb2.CheckRequest, context: grpc.aio.ServicerContext) -> provider_pb2.CheckResponse:
         """The inputs, with a name where none was given."""
         inputs = request.news
         if self._package == KUBERNETES:
@@ -90,9 +88,7 @@ class ResourceProvider(provider_pb2_grpc.ResourceProviderServicer):
             name_docker_object(inputs, request)
         return provider_pb2.CheckResponse(inputs=inputs)
 
-    async def Diff(
-        self, request: provider_pb2.DiffRequest, context: grpc.aio.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    async def Diff(self, request: provider_pb2.DiffRequest, context: grpc.aio.ServicerContext) -> provider_pb2.DiffResponse:
         """What changed, and what of it needs a replacement; under the same fixed name the old one has to go first."""
         changes = list(differences(request.old_inputs, request.news))
         response = diff_response(changes, self._rule(request))
@@ -108,9 +104,13 @@ class ResourceProvider(provider_pb2_grpc.ResourceProviderServicer):
     async def Create(
         self, request: provider_pb2.CreateRequest, context: grpc.aio.ServicerContext
     ) -> provider_pb2.CreateResponse:
-        """The inputs as the resource's state, and, but in a preview, an id."""
+        """The inputs as the resource's state, and, but in a preview, an id; an image's own id, which containers name, too."""
         identifier = "" if request.preview else self._identifier(request)
-        return provider_pb2.CreateResponse(id=identifier, properties=request.properties)
+        properties = Struct()
+        properties.CopyFrom(request.properties)
+        if request.type == REMOTE_IMAGE and not request.preview:
+            properties["imageId"] = f"sha256:{hashlib.sha256(properties['name'].encode()).hexdigest()}"
+        return provider_pb2.CreateResponse(id=identifier, properties=properties)
 
     def _identifier(self, request: provider_pb2.CreateRequest) -> str:
         if self._package == KUBERNETES:
@@ -118,9 +118,7 @@ class ResourceProvider(provider_pb2_grpc.ResourceProviderServicer):
             return "/".join(metadata[part].string_value for part in ("namespace", "name") if part in metadata)
         return request.properties.fields["name"].string_value if request.type == VOLUME else uuid.uuid4().hex * 2
 
-    async def Read(
-        self, request: provider_pb2.ReadRequest, context: grpc.aio.ServicerContext
-    ) -> provider_pb2.ReadResponse:
+    async def Read(self, request: provider_pb2.ReadRequest, context: grpc.aio.ServicerContext) -> provider_pb2.ReadResponse:
         """The state as the engine last knew it: nothing ever drifts."""
         return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 

@@ -25,7 +25,10 @@ FORCING_BY_KIND: Mapping[str, tuple[str, ...]] = {
     "RoleBinding": ("roleRef",),
     "Service": ("spec.clusterIP",),
     "StatefulSet": (
-        "spec.podManagementPolicy", "spec.revisionHistoryLimit", "spec.selector", "spec.serviceName",
+        "spec.podManagementPolicy",
+        "spec.revisionHistoryLimit",
+        "spec.selector",
+        "spec.serviceName",
         "spec.volumeClaimTemplates",
     ),
     "StorageClass": ("parameters", "provisioner"),
@@ -39,11 +42,28 @@ CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
 VOLUME = "docker:index/volume:Volume"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
+REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 UPDATABLE_BY_TYPE: Mapping[str, frozenset[str]] = {
-    CONTAINER: frozenset((
-        "attach", "containerReadRefreshTimeoutMilliseconds", "cpuSet", "cpuShares", "destroyGraceSeconds", "logs",
-        "maxRetryCount", "memory", "memorySwap", "mustRun", "removeVolumes", "restart", "rm", "start", "wait", "waitTimeout",
-    )),
+    CONTAINER: frozenset(
+        (
+            "attach",
+            "containerReadRefreshTimeoutMilliseconds",
+            "cpuSet",
+            "cpuShares",
+            "destroyGraceSeconds",
+            "logs",
+            "maxRetryCount",
+            "memory",
+            "memorySwap",
+            "mustRun",
+            "removeVolumes",
+            "restart",
+            "rm",
+            "start",
+            "wait",
+            "waitTimeout",
+        )
+    ),
     REMOTE_IMAGE: frozenset(("forceRemove", "keepLocally")),
 }
 

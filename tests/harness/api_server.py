@@ -77,11 +77,18 @@ class ApiServer:
     def _start_etcd(self) -> None:
         peer = f"http://{LOOPBACK}:{self._etcd_peer_port}"
         address = f"http://{LOOPBACK}:{self._etcd_port}"
-        process = self._start("etcd", [
-            etcd(), f"--data-dir={self.folder / 'etcd'}",
-            f"--listen-client-urls={address}", f"--advertise-client-urls={address}",
-            f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
-        ])
+        process = self._start(
+            "etcd",
+            [
+                etcd(),
+                f"--data-dir={self.folder / 'etcd'}",
+                f"--listen-client-urls={address}",
+                f"--advertise-client-urls={address}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+            ],
+        )
         with httpx.Client(base_url=address, trust_env=False) as http:
             process.wait_ready(lambda: _answers(http, "/health"), READY_SECONDS)
 
@@ -89,14 +96,26 @@ class ApiServer:
         key, tokens = self.folder / "service-account.key", self.folder / "tokens.csv"
         _write_private_key(key)
         tokens.write_text(ADMINISTRATOR)
-        process = self._start("kube-apiserver", [
-            kube_apiserver(), f"--etcd-servers=http://{LOOPBACK}:{self._etcd_port}", f"--bind-address={LOOPBACK}",
-            f"--secure-port={self.port}", f"--cert-dir={self.folder / 'certificates'}", f"--token-auth-file={tokens}",
-            "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
-            "--service-cluster-ip-range=10.0.0.0/16", "--disable-admission-plugins=ServiceAccount",
-            "--endpoint-reconciler-type=none", "--enable-priority-and-fairness=false", "--allow-privileged=true",
-        ])
+        process = self._start(
+            "kube-apiserver",
+            [
+                kube_apiserver(),
+                f"--etcd-servers=http://{LOOPBACK}:{self._etcd_port}",
+                f"--bind-address={LOOPBACK}",
+                f"--secure-port={self.port}",
+                f"--cert-dir={self.folder / 'certificates'}",
+                f"--token-auth-file={tokens}",
+                "--authorization-mode=RBAC",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                f"--service-account-key-file={key}",
+                f"--service-account-signing-key-file={key}",
+                "--service-cluster-ip-range=10.0.0.0/16",
+                "--disable-admission-plugins=ServiceAccount",
+                "--endpoint-reconciler-type=none",
+                "--enable-priority-and-fairness=false",
+                "--allow-privileged=true",
+            ],
+        )
         certificate = self.folder / "certificates" / "apiserver.crt"
         process.wait_ready(certificate.exists, READY_SECONDS)
         self.client = KubernetesClient(self._stack.enter_context(self._connect(certificate)))
@@ -138,7 +157,9 @@ def _write_private_key(file: Path) -> None:
 
 def _kubeconfig(url: str, certificate: Path) -> Document:
     return {
-        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
         "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": str(certificate)}}],
         "users": [{"name": "test", "user": {"token": TOKEN}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],

@@ -43,8 +43,14 @@ def java_command(*options: str) -> list[str]:
 
 def run_tool(main_class: str, *arguments: str, stdin: str = "", timeout: float = TOOL_SECONDS) -> str:
     """The standard output of one of Kafka's command-line tools; :class:`ToolError` when it ends with an error."""
-    done = subprocess.run([*java_command(TOOL_MEMORY), main_class, *arguments], input=stdin, capture_output=True,
-                          text=True, timeout=timeout, check=False)
+    done = subprocess.run(
+        [*java_command(TOOL_MEMORY), main_class, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
     if done.returncode != 0:
         raise ToolError(f"{main_class} {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -53,8 +59,15 @@ def run_tool(main_class: str, *arguments: str, stdin: str = "", timeout: float =
 class KafkaCluster:
     """Nodes by name. Entering the context formats their storage, starts all, and waits until each serves."""
 
-    def __init__(self, nodes: Mapping[str, KafkaNode], cluster_id: str, log_folder: Path, *,
-                 format_arguments: Sequence[str] = (), ready_seconds: float = READY_SECONDS) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, KafkaNode],
+        cluster_id: str,
+        log_folder: Path,
+        *,
+        format_arguments: Sequence[str] = (),
+        ready_seconds: float = READY_SECONDS,
+    ) -> None:
         """``format_arguments`` go to every ``StorageTool format``, as ``--add-scram …``; logs are ``log_folder/NAME.log``."""
         self.nodes = dict(nodes)
         self.cluster_id = cluster_id
@@ -102,8 +115,16 @@ class KafkaCluster:
             self._processes.popitem()[1].kill()
 
     def _format(self, node: KafkaNode) -> None:
-        run_tool("kafka.tools.StorageTool", "format", "--cluster-id", self.cluster_id, "--config", str(node.properties),
-                 "--ignore-formatted", *self._format_arguments)
+        run_tool(
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            self.cluster_id,
+            "--config",
+            str(node.properties),
+            "--ignore-formatted",
+            *self._format_arguments,
+        )
 
     def _launch(self, name: str) -> Process:
         node = self.nodes[name]

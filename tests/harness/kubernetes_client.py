@@ -63,8 +63,10 @@ class KubernetesClient:
         others = [document for document in everything if document.get("kind") != "Namespace"]
         self._resources.cache_clear()
         with ThreadPoolExecutor(WORKERS) as workers:
-            outcomes = [*workers.map(partial(self._apply_one, dry_run=False), namespaces),
-                        *workers.map(partial(self._apply_one, dry_run=dry_run), others)]
+            outcomes = [
+                *workers.map(partial(self._apply_one, dry_run=False), namespaces),
+                *workers.map(partial(self._apply_one, dry_run=dry_run), others),
+            ]
         return [outcome for outcome in outcomes if outcome]
 
     def get(self, document: Document) -> Document | None:

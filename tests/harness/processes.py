@@ -64,8 +64,15 @@ def wait_until(what: str, holds: Callable[[], bool], timeout: float, interval: f
 class Process:
     """A running program. Its output is appended to ``log``; leaving the context stops it."""
 
-    def __init__(self, name: str, command: Sequence[str | Path], log: Path, *,
-                 env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         """Start ``command``; ``env`` is added to this process's environment.
 
         It is killed when this process ends, however that is; what it has started itself is then on its own.
@@ -103,8 +110,9 @@ class Process:
         except NotReadyError as error:
             raise NotReadyError(f"{error}; the end of {self.log}:\n{self.log_tail()}") from None
         if self.exit_code is not None:
-            raise NotReadyError(f"{self.name}: ended with {self.exit_code} before it was ready; "
-                           f"the end of {self.log}:\n{self.log_tail()}")
+            raise NotReadyError(
+                f"{self.name}: ended with {self.exit_code} before it was ready; the end of {self.log}:\n{self.log_tail()}"
+            )
 
     def stop(self, grace: float = 10) -> None:
         """Ask the program to end (SIGTERM); kill it when it has not within ``grace`` seconds."""
@@ -151,8 +159,13 @@ def _can_bind(port: int) -> bool:
 def _start(command: list[str], log: Path, env: Mapping[str, str], cwd: Path | None) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*_die_with_parent(), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=env, cwd=cwd, start_new_session=True,
+            [*_die_with_parent(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
         )
 
 

@@ -31,8 +31,13 @@ class PulumiEngine:
     """
 
     def __init__(
-        self, project_dir: Path, workdir: Path, python: Path, *,
-        env: Mapping[str, str] | None = None, timeout_seconds: float = TIMEOUT_SECONDS,
+        self,
+        project_dir: Path,
+        workdir: Path,
+        python: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """``env`` is added to an environment that has nothing of the caller's but ``PATH``."""
         self._project_dir = project_dir
@@ -50,8 +55,14 @@ class PulumiEngine:
         self.run("stack", "init", name).succeeded()
 
     def preview(
-        self, stack: str, *, policy_packs: Sequence[Path] = (), expect_no_changes: bool = False,
-        json: bool = False, diff: bool = False, arguments: Sequence[str] = (),
+        self,
+        stack: str,
+        *,
+        policy_packs: Sequence[Path] = (),
+        expect_no_changes: bool = False,
+        json: bool = False,
+        diff: bool = False,
+        arguments: Sequence[str] = (),
     ) -> Outcome:
         """``pulumi preview``; with ``json`` the digest that the command prints is in ``stdout``."""
         flags = {"--expect-no-changes": expect_no_changes, "--json": json, "--diff": diff}
@@ -59,7 +70,12 @@ class PulumiEngine:
         return self._operate("preview", stack, *chosen, *_policies(policy_packs), *arguments)
 
     def up(
-        self, stack: str, *, policy_packs: Sequence[Path] = (), skip_preview: bool = False, arguments: Sequence[str] = (),
+        self,
+        stack: str,
+        *,
+        policy_packs: Sequence[Path] = (),
+        skip_preview: bool = False,
+        arguments: Sequence[str] = (),
     ) -> Outcome:
         """``pulumi up``: as for users, a preview and, if it succeeds, the update."""
         chosen = ["--yes", *(["--skip-preview"] if skip_preview else [])]
@@ -96,8 +112,14 @@ class PulumiEngine:
         command = [str(self._cli), "--non-interactive", "--color", "never", *arguments]
         started = time.monotonic()
         process = subprocess.Popen(
-            command, cwd=self._project_dir, env=self._environment, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            command,
+            cwd=self._project_dir,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         try:
             stdout, stderr = process.communicate(stdin, timeout=self._timeout_seconds)

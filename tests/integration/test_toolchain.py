@@ -25,8 +25,12 @@ RECORD_BYTES = 1_000
 TOPIC = "tiered"
 REMOTE_METADATA = "__remote_log_metadata"
 TOPIC_SETTINGS = {
-    "remote.storage.enable": "true", "segment.bytes": "1048576", "local.retention.ms": "1", "retention.ms": "-1",
-    "file.delete.delay.ms": "100", "min.insync.replicas": "2",
+    "remote.storage.enable": "true",
+    "segment.bytes": "1048576",
+    "local.retention.ms": "1",
+    "retention.ms": "-1",
+    "file.delete.delay.ms": "100",
+    "min.insync.replicas": "2",
 }
 
 
@@ -91,15 +95,24 @@ def server_properties(node_id: int, voters: str, ports: tuple[int, int], data: P
     """A combined controller and broker with tiered storage in the folder ``remote``, which all nodes share."""
     listeners = f"PLAINTEXT://{LOOPBACK}:{ports[0]}"
     settings = {
-        "process.roles": "broker,controller", "node.id": node_id, "controller.quorum.voters": voters,
-        "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{ports[1]}", "advertised.listeners": listeners,
-        "controller.listener.names": "CONTROLLER", "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT", "log.dirs": data,
-        "offsets.topic.replication.factor": 3, "offsets.topic.num.partitions": 3,
-        "group.initial.rebalance.delay.ms": 0, "log.initial.task.delay.ms": 500, "log.retention.check.interval.ms": 500,
+        "process.roles": "broker,controller",
+        "node.id": node_id,
+        "controller.quorum.voters": voters,
+        "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{ports[1]}",
+        "advertised.listeners": listeners,
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": data,
+        "offsets.topic.replication.factor": 3,
+        "offsets.topic.num.partitions": 3,
+        "group.initial.rebalance.delay.ms": 0,
+        "log.initial.task.delay.ms": 500,
+        "log.retention.check.interval.ms": 500,
         "remote.log.storage.system.enable": "true",
         "remote.log.storage.manager.class.name": "org.apache.kafka.server.log.remote.storage.LocalTieredStorage",
-        "remote.log.storage.manager.impl.prefix": "rsm.config.", "rsm.config.dir": remote,
+        "remote.log.storage.manager.impl.prefix": "rsm.config.",
+        "rsm.config.dir": remote,
         "remote.log.metadata.manager.listener.name": "PLAINTEXT",
         "remote.log.metadata.manager.impl.prefix": "rlmm.config.",
         "rlmm.config.remote.log.metadata.topic.replication.factor": 3,
@@ -164,8 +177,9 @@ def test_records_of_deleted_local_segments_are_read_from_the_remote_store(kafka:
     admin.create_topics([NewTopic(TOPIC, 1, 3, config=TOPIC_SETTINGS)])[TOPIC].result(30)
     produce(servers)
     wait_until("old segments are gone from every replica", lambda: every_replica_lacks_the_first_segment(tmp_path), 60)
-    offsets = kafka.tool("org.apache.kafka.tools.GetOffsetShell", "--bootstrap-server", servers, "--topic", TOPIC,
-                         "--time", "earliest-local")
+    offsets = kafka.tool(
+        "org.apache.kafka.tools.GetOffsetShell", "--bootstrap-server", servers, "--topic", TOPIC, "--time", "earliest-local"
+    )
     assert int(offsets.strip().rpartition(":")[2]) > 0
     assert consume_from_beginning(servers) == list(range(RECORDS))
     metadata = admin.list_topics(REMOTE_METADATA, timeout=30).topics[REMOTE_METADATA]

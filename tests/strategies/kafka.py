@@ -34,6 +34,10 @@ TOPIC_SETTINGS = st.fixed_dictionaries(
     },
 )
 
+OPERATIONS = (
+    *("All", "Read", "Write", "Create", "Delete", "Alter", "Describe"),
+    *("ClusterAction", "AlterConfigs", "DescribeConfigs", "IdempotentWrite"),
+)
 CONTROLLERS = st.integers(0, 5)
 
 
@@ -250,7 +254,7 @@ def _users(draw: Draw, tenants: tuple[str, ...]) -> Plain:
 @cache
 def _acls() -> st.SearchStrategy[Plain]:
     optional = {"pattern": one_of(["literal", "prefix"]), "host": one_of(["*", "10.0.0.1"])}
-    operations = st.lists(one_of(["All", "Read", "Describe", "Alter", "ClusterAction"]), min_size=1, max_size=2)
+    operations = st.lists(one_of(OPERATIONS), min_size=1, max_size=2)
     resources = one_of(["topic", "group", "transactionalId"])
     named = st.fixed_dictionaries(
         {"resource": resources, "name": one_of(["*", "x", "t-é"]), "operations": operations}, optional=optional

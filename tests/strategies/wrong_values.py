@@ -68,8 +68,8 @@ _TEXTS_BY_TYPE: dict[Any, tuple[Any, ...]] = {
 }
 
 
-def _wrong_values(annotation: Any) -> Iterator[Any]:
-    """Values that no field of the type accepts."""
+def values_refused_by(annotation: Any) -> Iterator[Any]:
+    """Values that no field of the type may accept: of another type, without units, out of bounds, literal secrets."""
     inner = without_none(annotation)
     if inner is annotation:
         yield None
@@ -78,7 +78,7 @@ def _wrong_values(annotation: Any) -> Iterator[Any]:
         yield "two words" if inner.shorthand is not None else SECRET
     elif get_origin(inner) is tuple:
         yield from (SECRET, 5, {"password": SECRET})
-        yield from ([wrong] for wrong in _wrong_values(item_annotation(inner)))
+        yield from ([wrong] for wrong in values_refused_by(item_annotation(inner)))
     elif is_mapping(inner):
         yield from (SECRET, 5, [SECRET], {1: "x"}, {None: SECRET})
     else:
@@ -147,7 +147,9 @@ def wrong_values(draw: Draw) -> Wrong:
     """An environment with one wrong value, at a field that is there or that could be."""
     values = draw(environments())
     spot = draw(st.sampled_from(list(spots(EnvironmentSpec, values))))
-    return Wrong(replaced(values, spot.location, draw(st.sampled_from(list(_wrong_values(spot.annotation))))), spot.location)
+    return Wrong(
+        replaced(values, spot.location, draw(st.sampled_from(list(values_refused_by(spot.annotation))))), spot.location
+    )
 
 
 @st.composite

@@ -3,11 +3,18 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tests.toolchain.cache import ToolUnavailable
+from tests.toolchain.compose import compose_loader
+from tests.toolchain.debezium import debezium_plugin
 from tests.toolchain.java import java
 from tests.toolchain.kafka import kafka_libs
 from tests.toolchain.kubernetes import etcd, helm, kube_apiserver, kubectl, kustomize, strimzi_crds
+from tests.toolchain.mariadb import mariadb_program
+from tests.toolchain.postgres import postgres_programs
+from tests.toolchain.redis import redis_server
+from tests.toolchain.registry import avro_converter, registry_app
 
 
 def pulumi() -> object:
@@ -18,8 +25,23 @@ def pulumi() -> object:
 
 
 TOOLS: dict[str, Callable[[], object]] = {
-    "java": java, "etcd": etcd, "kafka": kafka_libs, "strimzi-crds": strimzi_crds, "kube-apiserver": kube_apiserver,
-    "kubectl": kubectl, "pulumi": pulumi, "helm": helm, "kustomize": kustomize,
+    "java": java,
+    "etcd": etcd,
+    "kafka": kafka_libs,
+    "strimzi-crds": strimzi_crds,
+    "kube-apiserver": kube_apiserver,
+    "postgresql": postgres_programs,
+    "mariadb": mariadb_program,
+    "redis": redis_server,
+    "schema-registry": registry_app,
+    "avro-converter": avro_converter,
+    "debezium-mariadb": partial(debezium_plugin, "mariadb"),
+    "debezium-jdbc": partial(debezium_plugin, "jdbc"),
+    "kubectl": kubectl,
+    "pulumi": pulumi,
+    "helm": helm,
+    "kustomize": kustomize,
+    "compose": compose_loader,
 }
 
 

@@ -62,8 +62,14 @@ def run_step(tool: str, command: Sequence[str], *, cwd: Path | None = None, env:
     """Run one build step quietly; on failure raise :class:`ToolUnavailable` with the end of its output."""
     try:
         done = subprocess.run(
-            list(command), cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            list(command),
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise ToolUnavailable(f"{tool}: the program {command[0]!r} is not installed, and is needed to obtain {tool}") from error

@@ -20,11 +20,26 @@ KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5"
 
 STRIMZI_MODEL = "io.strimzi.api.kafka.model"
 STRIMZI_KINDS = (
-    "kafka.Kafka", "nodepool.KafkaNodePool", "topic.KafkaTopic", "user.KafkaUser", "connect.KafkaConnect",
-    "connector.KafkaConnector", "mirrormaker2.KafkaMirrorMaker2", "rebalance.KafkaRebalance", "podset.StrimziPodSet",
+    "kafka.Kafka",
+    "nodepool.KafkaNodePool",
+    "topic.KafkaTopic",
+    "user.KafkaUser",
+    "connect.KafkaConnect",
+    "connector.KafkaConnector",
+    "mirrormaker2.KafkaMirrorMaker2",
+    "rebalance.KafkaRebalance",
+    "podset.StrimziPodSet",
 )
 STRIMZI_OPTIONS = (
-    "--target-kube", "1.16+", "--crd-api-version", "v1", "--api-versions", "v1", "--storage-version", "v1", "--yaml",
+    "--target-kube",
+    "1.16+",
+    "--crd-api-version",
+    "v1",
+    "--api-versions",
+    "v1",
+    "--storage-version",
+    "v1",
+    "--yaml",
 )
 
 
@@ -59,8 +74,13 @@ def strimzi_crds() -> list[Path]:
     return sorted(ensure("strimzi-crds", versions.STRIMZI, _generate_crds).glob("*.yaml"))
 
 
+def strimzi_libs() -> Path:
+    """The folder with the jars of Strimzi's API and of the generator of its definitions."""
+    return ensure("strimzi-libs", versions.STRIMZI, _copy_strimzi)
+
+
 def _generate_crds(folder: Path) -> None:
-    libraries = ensure("strimzi-libs", versions.STRIMZI, _copy_strimzi)
+    libraries = strimzi_libs()
     files = [f"{STRIMZI_MODEL}.{kind}={folder / kind.rpartition('.')[2]}.yaml" for kind in STRIMZI_KINDS]
     generator = [f"{java(versions.JAVA_PREFERRED)}", "-cp", f"{libraries}/*", "io.strimzi.crdgenerator.CrdGenerator"]
     run_step("strimzi-crds", [*generator, *STRIMZI_OPTIONS, *files])

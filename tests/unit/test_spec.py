@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from components.core.errors import shown
+from components.core.errors import SpecError, shown
 from components.core.fields import Place, fields_by_key, model_inside, place_at
 from components.core.model import SpecModel
 from components.core.names import resource_name
 from components.core.paths import Location, parse_path
 from components.environment import EnvironmentSpec
-from components.kafka.spec import JvmSpec, ListenerSpec, NodePoolSpec, RackSpec, StorageSpec
+from components.kafka.spec import ControllerPoolSpec, JvmSpec, ListenerSpec, NodePoolSpec, RackSpec, StorageSpec
+from components.mending import sample
 from tests.strategies import names
 from tests.strategies.draw import Plain
 from tests.strategies.environments import environments
 from tests.strategies.examples import build, problems_of, shop
-from tests.strategies.wrong_values import spots
+from tests.strategies.wrong_values import replaced, spots, values_refused_by
 
 
 def models(model: type[SpecModel] = EnvironmentSpec) -> Iterator[type[SpecModel]]:
@@ -70,7 +71,8 @@ def test_a_scalar_stands_for_the_field_that_it_is_short_for(short: Plain, full: 
 
 
 def test_the_models_with_a_shorthand_are_these() -> None:
-    assert {model for model in models() if model.shorthand} == {NodePoolSpec, StorageSpec, JvmSpec, RackSpec}
+    short = {NodePoolSpec, ControllerPoolSpec, StorageSpec, JvmSpec, RackSpec}
+    assert {model for model in models() if model.shorthand} == short
 
 
 def test_defaults_suit_production() -> None:
@@ -82,6 +84,12 @@ def test_defaults_suit_production() -> None:
     assert kafka.tls.internal
     assert not kafka.auto_create_topics
     assert kafka.quotas.default.produce is not None
+
+
+@pytest.mark.parametrize("written", [{}, {"controllers": 5}, {"controllers": {"jvm": "1Gi"}}])
+def test_controllers_get_less_than_brokers_however_little_is_said_of_them(written: Plain) -> None:
+    pool = build({"tier": "production", "target": "kubernetes", "kafka": written}).kafka.controllers
+    assert (pool.storage.size, pool.resources.memory) == (20 << 30, 2 << 30)
 
 
 @pytest.mark.parametrize(("brokers", "replicas", "in_sync"), [(1, 1, 1), (2, 2, 1), (3, 3, 2), (9, 3, 2)])
@@ -126,6 +134,23 @@ def test_the_schema_refuses_what_loading_refuses(path: str, value: object) -> No
     values = shop({"kafka.brokers": {}, path: value})
     assert problems_of(values)
     assert not jsonschema.Draft202012Validator(SCHEMA).is_valid({"name": "trial", **values})
+
+
+def test_every_field_refuses_every_value_that_it_must_not_take() -> None:
+    """Each field of the whole tree, one wrong value at a time."""
+    everything = sample(EnvironmentSpec, 0)
+    accepted = []
+    for spot in spots(EnvironmentSpec, everything):
+        for value in values_refused_by(spot.annotation):
+            try:
+                EnvironmentSpec.model_validate(replaced(everything, spot.location, value))
+            except ValidationError as error:
+                if any(details["loc"][: len(spot.location)] == spot.location for details in error.errors()):
+                    continue
+            except SpecError:
+                pass
+            accepted.append((spot.location, value))
+    assert accepted == []
 
 
 @given(environments())

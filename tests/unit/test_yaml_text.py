@@ -69,6 +69,15 @@ def test_what_is_written_reads_alike_everywhere(value: Any) -> None:
     assert same(yaml_rs.loads(text, parse_datetime=False), {"value": value})
 
 
+@pytest.mark.parametrize("text", NASTY, ids=ascii)
+def test_a_nasty_string_reads_as_itself_wherever_it_stands(text: str) -> None:
+    """Alone in its document: beside others it may be safe because of them."""
+    for value in (text, [text], {text: 1}, {"a": text}, {"a": [{text: [text]}]}, {"a": {text: text, "b": [[text]]}}):
+        written = yaml_text.dump({"value": value})
+        assert same(yaml.load(written, Loader=yaml.CSafeLoader), {"value": value})
+        assert same(yaml_rs.loads(written, parse_datetime=False), {"value": value})
+
+
 def test_nothing_is_written_as_an_alias() -> None:
     shared = {"a": "0b1"}
     assert "*" not in yaml_text.dump({"one": shared, "two": shared})

@@ -1,0 +1,72 @@
+"""A stack of the docker target, as its user would run it: rendered to files, given its secrets, started by ``compose.yaml``."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.core.compose import compose
+from components.core.rendered import Rendered
+from components.environment import EnvironmentSpec
+from components.loading import load_environment
+from components.platform import render
+from tests.harness.certificates import CertificateAuthority, Identity, write
+from tests.harness.compose_project import ComposeProject
+from tests.harness.kafka_image import kafka_image
+
+
+@dataclass(frozen=True)
+class DockerStack:
+    """A stack laid out under ``work``: its rendered tree, the secrets of its containers, the credentials of its users.
+
+    ``passwords`` are those of SCRAM users, ``identities`` those of users that come with a certificate, both by name.
+    """
+
+    spec: EnvironmentSpec
+    rendered: Rendered
+    work: Path
+    cluster_ca: CertificateAuthority
+    clients_ca: CertificateAuthority
+    passwords: dict[str, str]
+    identities: dict[str, Identity]
+
+    @classmethod
+    def lay_out(cls, root: Path, stack: str, work: Path) -> "DockerStack":
+        """The stack of ``root/Pulumi.<stack>.yaml``, with credentials made for this run only."""
+        spec = load_environment(root, stack)
+        rendered = render(spec)
+        clients_ca = CertificateAuthority("clients")
+        users = spec.kafka_state.users
+        laid = cls(
+            spec=spec,
+            rendered=rendered,
+            work=work,
+            cluster_ca=CertificateAuthority("cluster"),
+            clients_ca=clients_ca,
+            passwords={user.name: secrets.token_urlsafe(16) for user in users if user.authentication == "scram-sha-512"},
+            identities={user.name: clients_ca.issue(user.name) for user in users if user.authentication == "tls"},
+        )
+        laid._write_tree()
+        laid._write_secrets()
+        return laid
+
+    @property
+    def tree(self) -> Path:
+        """The rendered tree, with ``compose.yaml`` at its top."""
+        return self.work / "tree"
+
+    def project(self) -> ComposeProject:
+        """What runs its ``compose.yaml``."""
+        environment = {"CDC_SECRETS_DIR": str(self.work / "secrets")}
+        return ComposeProject(self.tree / "compose.yaml", self.work, kafka_image(), environment)
+
+    def _write_tree(self) -> None:
+        for path, text in {**self.rendered.files, "compose.yaml": compose(self.rendered, self.spec.context)}.items():
+            file = self.tree / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def _write_secrets(self) -> None:
+        for workload in self.rendered.workloads:
+            own = self.cluster_ca.issue(workload.name, workload.name, "127.0.0.1")
+            authorities = {"cluster-ca.pem": self.cluster_ca.certificate, "clients-ca.pem": self.clients_ca.certificate}
+            write(self.work / "secrets" / workload.name, {"keystore.pem": own.keystore, **authorities})

@@ -1,0 +1,54 @@
+"""Stands in for ``apache/kafka``, whose registry cannot be reached: the same paths, from Kafka's own jars.
+
+The jars come without Kafka's start scripts, so the two that are needed are written here; they start the same classes with the
+same environment variables.
+"""
+
+import os
+from pathlib import Path
+
+from tests.harness.compose_project import Image
+from tests.harness.namespace import bind
+from tests.toolchain.java import java_home
+from tests.toolchain.kafka import kafka_libs
+
+APPUSER = 1000
+SYSTEM_FOLDERS = ("bin", "lib", "lib64", "sbin")
+OWNED_BY_APPUSER = ("var/lib/kafka/data", "var/lib/kafka/tiered")
+"""The first is in Kafka's image; the second must be brought by the image that also brings the local tiered store."""
+
+SCRIPT = """#!/bin/bash
+mkdir -p "$LOG_DIR" || exit 1
+exec java -XX:TieredStopAtLevel=1 -Xshare:auto $KAFKA_HEAP_OPTS ${{KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseSerialGC}} \\
+    $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp '/opt/kafka/libs/*' {main_class} "$@"
+"""
+SCRIPTS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
+
+
+def kafka_image() -> Image:
+    """With Java, ``bash``, and the folders of the image that its user owns."""
+    return Image(_fill, {"PATH": "/opt/java/bin:/usr/bin:/bin"})
+
+
+def _fill(root: Path) -> None:
+    bind(Path("/usr"), root / "usr", read_only=True)
+    for name in SYSTEM_FOLDERS:
+        system = Path("/", name)
+        if system.is_symlink():
+            (root / name).symlink_to(system.readlink())
+        elif system.is_dir():
+            bind(system, root / name, read_only=True)
+    bind(Path("/proc"), root / "proc")
+    bind(Path("/dev"), root / "dev")
+    for settings in Path("/etc").glob("java-*"):  # where Debian's Java keeps what its own folder only links to
+        bind(settings, root / "etc" / settings.name, read_only=True)
+    bind(java_home(), root / "opt" / "java", read_only=True)
+    bind(kafka_libs(), root / "opt" / "kafka" / "libs", read_only=True)
+    scripts = root / "opt" / "kafka" / "bin"
+    scripts.mkdir()
+    for name, main_class in SCRIPTS.items():
+        (scripts / name).write_text(SCRIPT.format(main_class=main_class))
+        (scripts / name).chmod(0o755)
+    for name in OWNED_BY_APPUSER:
+        (root / name).mkdir(parents=True)
+        os.chown(root / name, APPUSER, 0)

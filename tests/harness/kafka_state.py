@@ -1,0 +1,88 @@
+"""Brings a cluster to the state that ``kafka/desired-state.json`` asks for, by Kafka's own means."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import (
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialUpsertion,
+)
+from confluent_kafka.cimpl import NewTopic
+
+Json = Mapping[str, Any]
+Tool = Callable[..., str]
+"""Runs one of Kafka's command-line tools as a super user: its class, then its arguments."""
+
+APPLY_SECONDS = 60
+SCRAM_ITERATIONS = 8192
+RESOURCE_TYPES = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "cluster": ResourceType.BROKER,
+    "transactionalId": ResourceType.TRANSACTIONAL_ID,
+}
+PATTERN_TYPES = {"literal": ResourcePatternType.LITERAL, "prefixed": ResourcePatternType.PREFIXED}
+OPERATIONS = {operation.name.replace("_", "").lower(): operation for operation in AclOperation}
+
+
+def apply_state(state: Json, admin: AdminClient, tool: Tool, passwords: Mapping[str, str]) -> None:
+    """Make every topic, credential, ACL and quota of ``state`` in a cluster that has none of them."""
+    _request(lambda: admin.create_topics([_topic(topic) for topic in state["topics"]]))
+    scram = [user["name"] for user in state["users"] if user["authentication"] == "scram-sha-512"]
+    credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
+    upserts: list[UserScramCredentialAlteration] = [
+        UserScramCredentialUpsertion(name, credential, passwords[name].encode()) for name in scram
+    ]
+    _request(lambda: admin.alter_user_scram_credentials(upserts))
+    _request(lambda: admin.create_acls([acl for user in state["users"] for acl in _acls(user)]))
+    entities = [(["--entity-name", user["name"]], user["quota"]) for user in state["users"] if user["quota"]]
+    entities.append((["--entity-default"], state["defaultQuota"]))
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(lambda entity: _set_quota(tool, *entity), entities))
+
+
+def _request(send: Callable[[], Mapping[Any, Future[Any]]]) -> None:
+    """Wait until all of a request is done.
+
+    librdkafka fails what it was about to send to a bootstrap server at the moment when it lets go of that one for a broker
+    it has learned of; such a request never left, and is made again.
+    """
+    try:
+        for future in send().values():
+            future.result(APPLY_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._DESTROY_BROKER:
+            raise
+        _request(send)
+
+
+def _topic(topic: Json) -> NewTopic:
+    return NewTopic(topic["name"], topic["partitions"], topic["replicationFactor"], config=dict(topic["config"]))
+
+
+def _acls(user: Json) -> list[AclBinding]:
+    return [
+        AclBinding(
+            RESOURCE_TYPES[acl["resourceType"]],
+            acl["resourceName"],
+            PATTERN_TYPES[acl["patternType"]],
+            f"User:{user['name']}",
+            acl["host"],
+            OPERATIONS[operation.lower()],
+            AclPermissionType.ALLOW,
+        )
+        for acl in user["acls"]
+        for operation in acl["operations"]
+    ]
+
+
+def _set_quota(tool: Tool, entity: list[str], quota: Mapping[str, float]) -> None:
+    settings = ",".join(f"{key}={value}" for key, value in quota.items())
+    tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "users", *entity, "--add-config", settings)
