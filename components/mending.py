@@ -15,6 +15,9 @@ from components.core.fields import Place, fields_by_key, full_annotation, is_map
 from components.core.paths import Location, parse_path, value_at
 from components.refusals import nearest_key
 
+MOST_PLACES = 100
+"""Who has more values to mend than this is not waiting for what is behind them."""
+
 _ABSENT = object()
 _SAMPLES = (
     *(False, True),
@@ -42,6 +45,8 @@ _SAMPLES = (
 def problems_behind(value: dict[str, Any], refused: Iterable[Place], validate: Callable[[Any], object]) -> list[Problem]:
     """The problems that ``validate`` finds in ``value`` whatever was meant at the ``refused`` places."""
     places = list(refused)
+    if len(places) > MOST_PLACES:
+        return []
     found = [_found(_mended(value, places, meaning), validate) for meaning in (None, 0, -1)]
     return [
         problem

@@ -2,6 +2,8 @@
 
 from components.kafka.spec import KafkaSpec, Scalar
 
+CONNECTION_RATE = "max.connection.creation.rate"
+
 
 def broker_defaults(kafka: KafkaSpec) -> dict[str, Scalar]:
     """Kafka's own keys, sorted. Internal topics are replicated like all others: Kafka's defaults (3) stop a smaller cluster,
@@ -38,10 +40,10 @@ def _internal_topics(kafka: KafkaSpec) -> dict[str, Scalar]:
 
 
 def _clients(kafka: KafkaSpec) -> dict[str, Scalar]:
-    """Kafka throttles connections of every listener but the one between brokers (KIP-612)."""
+    """The rate bounds the listener between brokers too (seen on 4.3.1), so each target has to exempt that one."""
     config: dict[str, Scalar] = {}
     if kafka.quotas.connection_rate is not None:
-        config["max.connection.creation.rate"] = int(kafka.quotas.connection_rate)
+        config[CONNECTION_RATE] = int(kafka.quotas.connection_rate)
     if kafka.quotas.connections is not None:
         config["max.connections"] = kafka.quotas.connections
     return config

@@ -6,7 +6,7 @@ from typing import Any
 from components.core.context import Context
 from components.core.quantities import format_cpu, kubernetes_bytes
 from components.core.rendered import Manifest, Rendered
-from components.kafka.broker_defaults import broker_defaults
+from components.kafka.broker_defaults import CONNECTION_RATE, broker_defaults
 from components.kafka.network_policies import CLIENT_LABEL, egress_policies
 from components.kafka.spec import KafkaSpec, ListenerSpec, NodePoolSpec, ResourcesSpec
 from components.kafka.state import KafkaState
@@ -71,7 +71,7 @@ def _kafka(kafka: KafkaSpec, tenants: tuple[TenantSpec, ...], context: Context) 
     body: Body = {
         "version": kafka.version,
         "metadataVersion": kafka.metadata_version,
-        "listeners": [_listener(listener, tenants) for listener in kafka.listeners],
+        "listeners": [_listener(listener, kafka, tenants) for listener in kafka.listeners],
         "config": _config(kafka),
         "template": _kafka_template(kafka, context),
     }
@@ -103,8 +103,10 @@ def _text(value: object) -> str:
 
 
 def _config(kafka: KafkaSpec) -> Body:
-    """``ssl.enabled.protocols`` is the one security key that Strimzi leaves to its users."""
-    return dict(sorted({**broker_defaults(kafka), "ssl.enabled.protocols": ",".join(kafka.tls.protocols)}.items()))
+    """``ssl.enabled.protocols`` is the one security key that Strimzi leaves to its users. The connection rate is left to the
+    listeners: a broker's own would bound the brokers' connections to each other, and Strimzi lets nobody exempt those."""
+    config = {**broker_defaults(kafka), "ssl.enabled.protocols": ",".join(kafka.tls.protocols)}
+    return {key: value for key, value in sorted(config.items()) if key != CONNECTION_RATE}
 
 
 def _super_users(kafka: KafkaSpec) -> list[str]:
@@ -113,10 +115,12 @@ def _super_users(kafka: KafkaSpec) -> list[str]:
     return [f"CN={name}" if name in by_certificate else name for name in kafka.authorization.super_users]
 
 
-def _listener(listener: ListenerSpec, tenants: tuple[TenantSpec, ...]) -> Body:
+def _listener(listener: ListenerSpec, kafka: KafkaSpec, tenants: tuple[TenantSpec, ...]) -> Body:
     body: Body = {"name": listener.name, "port": listener.port, "type": listener.type, "tls": listener.tls}
     if listener.authentication != "none":
         body["authentication"] = {"type": listener.authentication}
+    if kafka.quotas.connection_rate is not None:
+        body["configuration"] = {"maxConnectionCreationRate": int(kafka.quotas.connection_rate)}
     if listener.type == "internal":
         namespaces = sorted({namespace for tenant in tenants for namespace in tenant.namespaces})
         body["networkPolicyPeers"] = [

@@ -403,7 +403,9 @@ class ClusterQuotasSpec(SpecModel):
         becomes="Kafka.spec.kafka.quotas; the default user quota",
     )
     connection_rate: CountRate | None = setting(
-        100.0, help="New connections per second on each broker.", becomes="max.connection.creation.rate"
+        100.0,
+        help="New connections per second on each broker; on Kubernetes on each of its client listeners.",
+        becomes="max.connection.creation.rate; listeners[].configuration.maxConnectionCreationRate",
     )
     connections: int | None = setting(
         None, help="Most connections open on each broker.", becomes="max.connections", ge=1, le=2_147_483_647

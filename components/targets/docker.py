@@ -8,12 +8,14 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
+from components.core.compose import LOGGING, STOP_SECONDS
 from components.core.context import Context
 from components.core.rendered import SECRETS_DIRECTORY, Mount, Rendered, Workload
 from components.targets.declare import holds_data
 
 _MIB = 1 << 20
-_STOP_SECONDS = 120
+_WAIT_SECONDS = 600
+"""A node that recovers large logs takes minutes until it is healthy."""
 
 
 def declare(
@@ -77,7 +79,10 @@ def _arguments(workload: Workload, image: docker.RemoteImage, context: Context) 
         "restart": "unless-stopped",
         "must_run": True,
         "wait": workload.health is not None,
-        "destroy_grace_seconds": _STOP_SECONDS,
+        "wait_timeout": _WAIT_SECONDS,
+        "log_driver": LOGGING["driver"],
+        "log_opts": LOGGING["options"],
+        "destroy_grace_seconds": STOP_SECONDS,
         "labels": [{"label": key, "value": value} for key, value in context.labels(workload.component).items()],
     }
 

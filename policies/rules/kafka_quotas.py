@@ -29,10 +29,15 @@ def _default(subject: Subject) -> Iterator[Violation]:
 
 
 def _connection_rate(subject: Subject) -> Iterator[Violation]:
+    """On docker a broker's own limit; on Kubernetes one on each client listener."""
     key = "max.connection.creation.rate"
-    for setting in broker_settings(subject, key):
+    for setting in broker_settings(subject, key) if subject.spec.target == "docker" else ():
         if (whole_number(setting.value) or 0) <= 0:
             yield Violation(setting_path(key), f"{key} {setting.said}", setting.resource)
+    for manifest in subject.of_kind("Kafka"):
+        for listener in manifest.body["spec"]["kafka"]["listeners"]:
+            if listener.get("configuration", {}).get("maxConnectionCreationRate", 0) <= 0:
+                yield Violation(setting_path(key), f"listener {listener['name']} has no limit", manifest.id)
 
 
 RULES: tuple[Rule[Subject], ...] = (

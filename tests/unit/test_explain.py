@@ -107,7 +107,9 @@ def test_it_says_how_values_are_written_and_what_they_become(made: Project) -> N
 
 
 def test_it_says_the_default_that_a_parent_brings_along(made: Project) -> None:
-    assert "100GiB; 20GiB while kafka.controllers.storage is left out" in made.cdc("explain", "kafka.controllers.storage.size").out
+    assert (
+        "100GiB; 20GiB while kafka.controllers.storage is left out" in made.cdc("explain", "kafka.controllers.storage.size").out
+    )
 
 
 def test_without_a_path_it_shows_the_top_and_a_mapping_shows_its_fields(made: Project) -> None:

@@ -294,6 +294,7 @@ def test_an_unknown_key_a_literal_secret_and_replicas_above_brokers_are_told_tog
         ({"kafka.tls.validity": "1"}, {"kafka.tls.renewBefore": "400d"}),
         ({"kafka.tierd": {"bucket": "b"}}, {"kafka.topics": [{"name": "x", "tiered": True}]}),
         ({"naming.pattern": 5, "naming.topic": 7}, {}),
+        ({"pipelines[0].topc": {"partitions": 3}}, {}),
         ({"pipelines[0].sink": 5, "pipelines[1]": {**pipeline("other"), "sink": 5}}, {}),
     ],
 )
@@ -305,6 +306,17 @@ def test_what_may_follow_from_a_refused_value_is_not_told(wrong: dict[str, Any],
     paths = [problem.path for problem in problems_of(values)]
     assert paths
     assert [path for path in paths if not any(path.startswith(refused) for refused in wrong)] == []
+
+
+def test_a_refused_value_is_told_once() -> None:
+    assert [problem.message for problem in problems_of(shop({"pipelines[0].source": 5}))] == ["is not a mapping"]
+
+
+def test_hundreds_of_refused_values_are_all_told() -> None:
+    topics = [{"name": f"topic-{number}", "partitions": 0} for number in range(300)]
+    assert [problem.path for problem in problems_of(shop({"kafka.topics": topics}))] == [
+        f"kafka.topics[{number}].partitions" for number in range(300)
+    ]
 
 
 def test_every_type_in_the_spec_has_two_meanings_to_try() -> None:

@@ -229,8 +229,13 @@ def test_listeners_open_to_the_platforms_clients_and_to_tenants_namespaces() -> 
         ),
     ]
     assert outer == {
-        "name": "out", "port": 9094, "type": "loadbalancer", "tls": True, "authentication": {"type": "scram-sha-512"}
-    }  # fmt: skip
+        "name": "out",
+        "port": 9094,
+        "type": "loadbalancer",
+        "tls": True,
+        "authentication": {"type": "scram-sha-512"},
+        "configuration": {"maxConnectionCreationRate": 100},
+    }
 
 
 def test_a_listener_without_authentication_says_nothing_of_it() -> None:
@@ -279,12 +284,17 @@ def test_every_user_without_a_quota_has_the_clusters() -> None:
     assert "quotas" not in kafka({"kafka.quotas.default": {}})
 
 
+def test_new_connections_are_limited_on_client_listeners_and_not_between_brokers() -> None:
+    limited = kafka({"kafka.quotas.connectionRate": "7/s"})
+    assert [listener["configuration"] for listener in limited["listeners"]] == [{"maxConnectionCreationRate": 7}]
+    assert "max.connection.creation.rate" not in limited["config"]
+
+
 @pytest.mark.parametrize(
     ("changes", "settings"),
     [
         ({}, {"default.replication.factor": 3, "min.insync.replicas": 2, "auto.create.topics.enable": False}),
         ({}, {"unclean.leader.election.enable": False, "ssl.enabled.protocols": "TLSv1.3"}),
-        ({}, {"max.connection.creation.rate": 100}),
         ({"kafka.quotas.connections": 7}, {"max.connections": 7}),
         ({"kafka.tls.protocols": ["TLSv1.3", "TLSv1.2"]}, {"ssl.enabled.protocols": "TLSv1.3,TLSv1.2"}),
         ({"kafka.config": {"num.io.threads": 9, "x.y": "on"}}, {"num.io.threads": 9, "x.y": "on"}),
