@@ -95,6 +95,12 @@ def _local_retention(subject: Subject) -> Iterator[Violation]:
                 )
 
 
+def _tiered_image(subject: Subject) -> Iterator[Violation]:
+    kafka = subject.spec.kafka
+    if kafka.tiered is not None and kafka.image is None:
+        yield Violation("kafka.image", "tiered storage is on, and the default image holds no remote storage manager")
+
+
 RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "kafka-storage-persistent",
@@ -140,6 +146,15 @@ RULES: tuple[Rule[Subject], ...] = (
         "Requirement A15; Apache Kafka documentation: LocalTieredStorage is for tests",
         PRODUCTION,
         _tiered_store,
+    ),
+    Rule(
+        "kafka-tiered-image",
+        "The brokers' image holds the remote storage manager",
+        "Neither Kafka's own image nor Strimzi's has one; brokers that are told to use it do not start.",
+        "Build an image that adds the plugin where kafka.tiered.classPath says, and name it in kafka.image.",
+        "KIP-405: the remote storage manager is the user's to bring",
+        EVERYWHERE,
+        _tiered_image,
     ),
     Rule(
         "kafka-tiered-compaction",

@@ -48,7 +48,7 @@ def tables() -> st.SearchStrategy[str]:
 
 def look(name: str) -> str:
     """What is left of a name where Kafka's metrics and Kubernetes have made all separators and cases alike."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
 
 
 def first_of_each(items: list[T], key: Callable[[T], str]) -> list[T]:

@@ -46,6 +46,7 @@ STORAGE = (
         'kafka.tiered.config["storage.aws.access.key.id"]',
         {"kafka.tiered.config": {"storage.aws.access.key.id": "${env:KEY}"}},
     ),
+    spec("kafka-tiered-image", "the default image", "kafka.image", {"kafka.image": None}),
     spec(
         "kafka-tiered-store",
         "a folder",
