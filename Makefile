@@ -25,7 +25,7 @@ check-fast: $(DEVELOPMENT)
 	@$(BIN)/pytest $(FAST)
 
 check-real: $(DEVELOPMENT)
-	@$(BIN)/python -m tests.toolchain java etcd kafka strimzi-crds kubectl pulumi kube-apiserver
+	@$(BIN)/python -m tests.toolchain java etcd kafka strimzi-crds compose kubectl pulumi kube-apiserver
 	@$(BIN)/pytest tests/integration
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.

@@ -45,8 +45,12 @@ TOOLS: dict[str, Callable[[], object]] = {
 }
 
 
+_WORTH_TELLING_SECONDS = 2.0
+"""What is there already is found in less."""
+
+
 def main(names: list[str]) -> int:
-    """Obtain each named tool, telling on the standard error how long each took; 1 when one cannot be had."""
+    """Obtain each named tool, telling on standard error how long those that were missing took; 1 when one cannot be had."""
     unknown = [name for name in names if name not in TOOLS]
     if unknown:
         _say(f"no such tool: {', '.join(unknown)}; there are: {', '.join(TOOLS)}")
@@ -64,7 +68,8 @@ def _obtain(name: str) -> bool:
     except ToolUnavailable as error:
         _say(f"{name:<16} MISSING after {time.monotonic() - began:.1f} s\n{error}")
         return False
-    _say(f"{name:<16} {time.monotonic() - began:.1f} s")
+    if time.monotonic() - began > _WORTH_TELLING_SECONDS:
+        _say(f"{name:<16} {time.monotonic() - began:.1f} s")
     return True
 
 
