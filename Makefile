@@ -5,7 +5,10 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
+NATIVE := .venv/.native
+NATIVE_SOURCES := $(shell find sink_worker/src -name '*.rs') sink_worker/Cargo.toml sink_worker/Cargo.lock.in sink_worker/pyproject.toml
 FAST := tests/unit tests/contract tests/policy
+SINK := tests/sink/unit tests/sink/native
 
 .PHONY: preview test check-fast check-real generated bench clean
 
@@ -24,9 +27,9 @@ check-fast: $(DEVELOPMENT)
 	@$(BIN)/python -m tests.quietly $(BIN)/mypy
 	@$(BIN)/pytest $(FAST)
 
-check-real: $(DEVELOPMENT)
+check-real: $(NATIVE)
 	@$(BIN)/python -m tests.toolchain java etcd kafka strimzi-crds compose kubectl pulumi kube-apiserver
-	@$(BIN)/pytest tests/integration
+	@$(BIN)/pytest tests/integration $(SINK)
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
 generated: $(DEVELOPMENT)
@@ -49,6 +52,14 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml | .venv/bin/pip
 
 $(DEVELOPMENT): requirements/dev.txt $(RUNTIME)
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The sink worker's decoder, which is written in Rust.
+$(NATIVE): $(NATIVE_SOURCES) $(DEVELOPMENT)
+	@$(BIN)/python sink_worker/lock.py restore
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/python -m tests.quietly $(BIN)/maturin develop --release --locked --skip-install \
+	  --manifest-path sink_worker/Cargo.toml
+	@echo $(CURDIR)/sink_worker/python > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sink_worker.pth"
 	@touch $@
 
 clean:

@@ -1,0 +1,147 @@
+"""librdkafka's dotted properties, and the few questions asked of the cluster. The only place that knows either."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from sink_worker.settings import KafkaSettings, Settings, read_secret
+
+REQUEST_SECONDS: Final = 10.0
+# What a partition's fetch may bring at once. A larger batch of the log is still fetched, alone.
+PARTITION_FETCH_BYTES: Final = 1024 * 1024
+_log = structlog.get_logger("sink_worker.kafka")
+
+Properties = dict[str, str | int | float | bool]
+
+
+def connection_properties(kafka: KafkaSettings, client_id: str) -> Properties:
+    """What every client of the cluster needs."""
+    files = {"ssl.ca.location": kafka.ca_file, "ssl.certificate.location": kafka.certificate_file,
+             "ssl.key.location": kafka.key_file}  # fmt: skip
+    properties: Properties = {
+        "bootstrap.servers": kafka.bootstrap_servers, "client.id": client_id, "security.protocol": kafka.security_protocol,
+        "reconnect.backoff.max.ms": 5000, "log.connection.close": False, "topic.metadata.refresh.interval.ms": 30_000,
+    }  # fmt: skip
+    properties.update({name: str(path) for name, path in files.items() if path is not None})
+    if (secret := read_secret(kafka.key_password_file)) is not None:
+        properties["ssl.key.password"] = secret
+    if kafka.security_protocol.startswith("SASL"):
+        properties["sasl.mechanism"] = kafka.sasl_mechanism
+        properties["sasl.username"] = kafka.username or ""
+        properties["sasl.password"] = read_secret(kafka.password_file) or ""
+    return {**properties, **kafka.properties}
+
+
+def consumer_properties(settings: Settings, client_id: str) -> Properties:
+    """The group member. Offsets are PostgreSQL's: nothing is stored or committed behind the worker's back."""
+    kafka = settings.kafka
+    # Fetched bytes are compressed, and JSON with schemas grows tenfold: a fetch is kept well under the queue's bound.
+    fetch = kafka.queue_kib * 1024 // 4
+    return {
+        **connection_properties(kafka, client_id),
+        "group.id": kafka.group_id,
+        "enable.auto.commit": False, "enable.auto.offset.store": False, "auto.offset.reset": "error",
+        "isolation.level": "read_committed", "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": kafka.session_timeout_ms, "max.poll.interval.ms": kafka.max_poll_interval_ms,
+        "queued.max.messages.kbytes": kafka.queue_kib, "queued.min.messages": 20_000,
+        "fetch.min.bytes": kafka.fetch_min_bytes, "fetch.wait.max.ms": 100, "fetch.max.bytes": fetch,
+        "fetch.message.max.bytes": min(PARTITION_FETCH_BYTES, fetch), "message.max.bytes": min(fetch, 1_000_000),
+    }  # fmt: skip
+
+
+def relay_properties(settings: Settings, client_id: str) -> Properties:
+    """The producer of dead letters: one transactional id for the pipeline, so that a new relay fences an old one."""
+    return {
+        **connection_properties(settings.kafka, client_id),
+        "transactional.id": relay_group(settings), "enable.idempotence": True, "compression.type": "lz4",
+        "message.max.bytes": max(1_000_000, settings.dlq.max_bytes + 65_536), "transaction.timeout.ms": 60_000, "linger.ms": 5,
+    }  # fmt: skip
+
+
+def relay_group(settings: Settings) -> str:
+    """The group whose committed offset is the number of the last dead letter that Kafka has."""
+    return f"{settings.kafka.group_id}.outbox"
+
+
+def relay_clients(settings: Settings, client_id: str) -> tuple[Producer, Consumer]:
+    """The relay's producer, and a consumer that never consumes: it reads and carries the relay group's offset."""
+    consumer = Consumer({**consumer_properties(settings, client_id), "group.id": relay_group(settings)}, logger=_Logger())
+    return Producer(relay_properties(settings, client_id), logger=_Logger()), consumer
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """The first offset a partition's log still has, and the next that will be written."""
+
+    low: int
+    high: int
+
+
+class Cluster:
+    """Answers about the cluster. KafkaException when it cannot tell; that is an environment failure."""
+
+    def __init__(self, settings: Settings, client_id: str) -> None:
+        self._admin = AdminClient(connection_properties(settings.kafka, client_id), logger=_Logger())
+        self._cluster_id: str | None = None
+
+    def cluster_id(self) -> str:
+        """The cluster's id: part of the key of every offset, since a DR cluster counts differently."""
+        if self._cluster_id is None:
+            found = self._admin.list_topics(timeout=REQUEST_SECONDS).cluster_id
+            if not found:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the brokers did not tell the cluster's id"))
+            self._cluster_id = str(found)
+        return self._cluster_id
+
+    def topics(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Topic → (topic id, number of partitions), of those that exist."""
+        wanted = sorted(set(names))
+        if not wanted:
+            return {}
+        found: dict[str, tuple[str, int]] = {}
+        futures = self._admin.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_SECONDS)
+        for name, future in futures.items():
+            try:
+                description = future.result(REQUEST_SECONDS + 1)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise
+            found[name] = (str(description.topic_id), len(description.partitions))
+        return found
+
+    def bounds(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], LogBounds]:
+        """The log's bounds of each partition."""
+        keys = sorted(set(partitions))
+        low = self._offsets(keys, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        high = self._offsets(keys, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return {key: LogBounds(low[key], high[key]) for key in keys}
+
+    def _offsets(self, keys: list[tuple[str, int]], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+        if not keys:
+            return {}
+        futures = self._admin.list_offsets({TopicPartition(*key): spec for key in keys}, request_timeout=REQUEST_SECONDS)
+        return {(tp.topic, tp.partition): future.result(REQUEST_SECONDS + 1).offset for tp, future in futures.items()}
+
+
+class _Logger:
+    """librdkafka's own lines, as structured logs. It repeats itself while a broker is away, so each line is kept 10 s."""
+
+    _recent: dict[str, float] = {}  # noqa: RUF012 (shared on purpose: by all clients of the process)
+    _lock = threading.Lock()
+
+    def log(self, level: int, text: str, *arguments: object) -> None:
+        """The method of ``logging.Logger`` that confluent-kafka calls."""
+        line = text % arguments if arguments else text
+        method = _log.error if level >= 40 else _log.warning if level >= 30 else _log.info
+        method("librdkafka", detail=line)
+
+
+def kafka_logger() -> _Logger:
+    """For clients made elsewhere."""
+    return _Logger()

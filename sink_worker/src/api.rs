@@ -1,0 +1,276 @@
+//! The module as Python sees it. The GIL is held to take the messages' bytes out, and not while they are decoded.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyTuple};
+
+use crate::avro::schema::AvroSchema;
+use crate::batch::{self, Input, Outcome, State};
+use crate::options::{Hint, HintColumn, Options};
+use crate::pg::Declared;
+use crate::segment::Segment;
+
+create_exception!(sink_worker._native, SchemaError, PyValueError);
+create_exception!(sink_worker._native, UnknownSchema, PyException);
+
+#[pyclass(frozen, get_all, module = "sink_worker._native")]
+#[derive(Clone)]
+pub struct ColumnHint {
+    name: String,
+    pg_type: String,
+    nullable: bool,
+    source: Option<String>,
+}
+
+#[pymethods]
+impl ColumnHint {
+    #[new]
+    #[pyo3(signature = (name, pg_type, *, nullable = true, source = None))]
+    fn new(name: String, pg_type: String, nullable: bool, source: Option<String>) -> Self {
+        ColumnHint { name, pg_type, nullable, source }
+    }
+}
+
+#[pyclass(frozen, module = "sink_worker._native")]
+pub struct TableHint {
+    hint: Arc<Hint>,
+}
+
+#[pymethods]
+impl TableHint {
+    #[new]
+    #[pyo3(signature = (columns = Vec::new(), *, key = None, append = false))]
+    fn new(columns: Vec<Bound<'_, ColumnHint>>, key: Option<Vec<String>>, append: bool) -> PyResult<Self> {
+        if key.as_ref().is_some_and(|key| key.is_empty() || append) {
+            return Err(PyValueError::new_err("key: at least one column, and not with append"));
+        }
+        let columns = columns.iter().map(|column| {
+            let column = column.get().clone();
+            let declared = Declared::parse(&column.pg_type);
+            let ColumnHint { name, pg_type, nullable, source } = column;
+            HintColumn { name, pg_type, declared, nullable, source }
+        });
+        Ok(TableHint { hint: Arc::new(Hint { columns: columns.collect(), key, append }) })
+    }
+
+    #[getter]
+    fn columns(&self) -> Vec<ColumnHint> {
+        let column = |column: &HintColumn| ColumnHint {
+            name: column.name.clone(),
+            pg_type: column.pg_type.clone(),
+            nullable: column.nullable,
+            source: column.source.clone(),
+        };
+        self.hint.columns.iter().map(column).collect()
+    }
+
+    #[getter]
+    fn key(&self) -> Option<Vec<String>> {
+        self.hint.key.clone()
+    }
+
+    #[getter]
+    fn append(&self) -> bool {
+        self.hint.append
+    }
+}
+
+#[pyclass(frozen, get_all, module = "sink_worker._native")]
+pub struct Reject {
+    index: u32,
+    partition: i32,
+    offset: i64,
+    stage: &'static str,
+    error_class: &'static str,
+    message: String,
+    column: Option<String>,
+    key: Option<Py<PyBytes>>,
+    superseded: bool,
+}
+
+#[pymethods]
+impl Reject {
+    fn __repr__(&self) -> String {
+        let Reject { partition, offset, stage, error_class, message, column, .. } = self;
+        let column = column.as_deref().unwrap_or("-");
+        format!("Reject({partition}@{offset} {stage} {error_class} column {column}: {message})")
+    }
+}
+
+#[pyclass(frozen, get_all, module = "sink_worker._native")]
+pub struct Batch {
+    messages: usize,
+    events: u64,
+    tombstones: u64,
+    skipped: u64,
+    ops: BTreeMap<String, u64>,
+    source_ts_ms: Option<(i64, i64)>,
+    positions: BTreeMap<i32, (i64, i64)>,
+    rejects: Vec<Py<Reject>>,
+    segments: Vec<Py<Segment>>,
+}
+
+impl Batch {
+    fn new(py: Python<'_>, outcome: Outcome, origins: Vec<(i32, i64)>) -> PyResult<Batch> {
+        let origins = Arc::new(origins);
+        let reject = |reject: batch::Reject| {
+            let (partition, offset) = origins[reject.index as usize];
+            let stage = reject.fault.stage.name();
+            let key = reject.key.map(|key| PyBytes::new(py, &key).unbind());
+            let batch::Reject { index, fault, superseded, .. } = reject;
+            let error_class = fault.class.name();
+            let (message, column) = (fault.message, fault.column);
+            Py::new(py, Reject { index, partition, offset, stage, error_class, message, column, key, superseded })
+        };
+        let rejects: PyResult<Vec<_>> = outcome.rejects.into_iter().map(reject).collect();
+        let segments: PyResult<Vec<_>> =
+            outcome.rows.into_iter().map(|rows| Py::new(py, Segment::new(rows, Arc::clone(&origins)))).collect();
+        Ok(Batch {
+            messages: origins.len(),
+            events: outcome.events,
+            tombstones: outcome.tombstones,
+            skipped: outcome.skipped,
+            ops: outcome.ops.into_iter().map(|(op, count)| (char::from(op).to_string(), count)).collect(),
+            source_ts_ms: outcome.source_ms,
+            positions: outcome.positions,
+            rejects: rejects?,
+            segments: segments?,
+        })
+    }
+}
+
+/// A message's parts, kept alive without the GIL.
+struct Held {
+    partition: i32,
+    offset: i64,
+    key: Option<PyBackedBytes>,
+    value: Option<PyBackedBytes>,
+}
+
+fn bytes(object: &Bound<'_, PyAny>) -> PyResult<Option<PyBackedBytes>> {
+    if object.is_none() {
+        return Ok(None);
+    }
+    match object.cast::<PyBytes>() {
+        Ok(bytes) => Ok(Some(PyBackedBytes::from(bytes.clone()))),
+        Err(_) => Err(PyTypeError::new_err("a message's key or value is neither bytes nor None")),
+    }
+}
+
+fn hold(message: &Bound<'_, PyAny>) -> PyResult<Held> {
+    let py = message.py();
+    if let Ok(record) = message.cast::<PyTuple>() {
+        let (partition, offset, key, value): (i32, i64, Bound<'_, PyAny>, Bound<'_, PyAny>) = record.extract()?;
+        return Ok(Held { partition, offset, key: bytes(&key)?, value: bytes(&value)? });
+    }
+    Ok(Held {
+        partition: message.call_method0(intern!(py, "partition"))?.extract()?,
+        offset: message.call_method0(intern!(py, "offset"))?.extract()?,
+        key: bytes(&message.call_method0(intern!(py, "key"))?)?,
+        value: bytes(&message.call_method0(intern!(py, "value"))?)?,
+    })
+}
+
+fn hold_all(messages: &Bound<'_, PyAny>) -> PyResult<Vec<Held>> {
+    let mut held = Vec::with_capacity(messages.len().unwrap_or(0));
+    for message in messages.try_iter()? {
+        held.push(hold(&message?)?);
+    }
+    if u32::try_from(held.len()).is_err() {
+        return Err(PyValueError::new_err("more messages than a batch can number"));
+    }
+    Ok(held)
+}
+
+fn inputs(held: &[Held]) -> Vec<Input<'_>> {
+    let input = |held: &'_ Held| -> (i32, i64) { (held.partition, held.offset) };
+    held.iter()
+        .map(|held| {
+            let (partition, offset) = input(held);
+            Input { partition, offset, key: held.key.as_deref(), value: held.value.as_deref() }
+        })
+        .collect()
+}
+
+#[pyclass(frozen, module = "sink_worker._native")]
+pub struct Decoder {
+    state: Mutex<State>,
+}
+
+impl Decoder {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What it guards are caches, each whole at every moment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, id: u32, known: Result<Arc<AvroSchema>, String>) {
+        let mut state = self.lock();
+        state.avro.insert(id, known);
+        state.forget_plans();
+    }
+}
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    #[pyo3(signature = (config_json = "{}"))]
+    fn new(config_json: &str) -> PyResult<Self> {
+        let options = Options::parse(config_json).map_err(PyValueError::new_err)?;
+        Ok(Decoder { state: Mutex::new(State::new(options)) })
+    }
+
+    fn register_schema(&self, py: Python<'_>, id: u32, schema_json: &str) -> PyResult<()> {
+        py.detach(|| {
+            if matches!(self.lock().avro.get(&id), Some(Ok(_))) {
+                return Ok(());
+            }
+            let schema = AvroSchema::parse(schema_json)?;
+            self.learn(id, Ok(Arc::new(schema)));
+            Ok(())
+        })
+        .map_err(|why: String| SchemaError::new_err(format!("schema {id}: {why}")))
+    }
+
+    fn register_missing(&self, py: Python<'_>, id: u32, reason: String) {
+        py.detach(|| {
+            if !matches!(self.lock().avro.get(&id), Some(Ok(_))) {
+                self.learn(id, Err(reason));
+            }
+        });
+    }
+
+    fn known(&self, py: Python<'_>, id: u32) -> bool {
+        py.detach(|| self.lock().avro.contains_key(&id))
+    }
+
+    fn schema_ids(&self, py: Python<'_>, messages: &Bound<'_, PyAny>) -> PyResult<std::collections::BTreeSet<u32>> {
+        let held = hold_all(messages)?;
+        Ok(py.detach(|| self.lock().unknown(inputs(&held).iter())))
+    }
+
+    fn decode(&self, py: Python<'_>, table: &Bound<'_, TableHint>, messages: &Bound<'_, PyAny>) -> PyResult<Batch> {
+        let held = hold_all(messages)?;
+        let hint = Arc::clone(&table.get().hint);
+        let decoded = py.detach(|| {
+            let inputs = inputs(&held);
+            let mut state = self.lock();
+            let unknown = state.unknown(inputs.iter());
+            if unknown.is_empty() { Ok(state.decode(&hint, &inputs)) } else { Err(unknown) }
+        });
+        match decoded {
+            Ok(outcome) => Batch::new(py, outcome, held.iter().map(|held| (held.partition, held.offset)).collect()),
+            Err(unknown) => {
+                let ids: Vec<u32> = unknown.into_iter().collect();
+                let error = UnknownSchema::new_err(format!("schemas {ids:?} are not known"));
+                error.value(py).setattr(intern!(py, "ids"), ids)?;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Debezium records to PostgreSQL binary COPY streams: the half of the sink worker that touches every event.
+
+mod api;
+mod avro;
+mod batch;
+mod columns;
+mod compact;
+mod event;
+mod fault;
+mod json;
+mod layout;
+mod options;
+mod pg;
+mod plan;
+mod row;
+mod segment;
+mod taker;
+mod value;
+
+#[pyo3::pymodule(gil_used = true)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::api::{Batch, ColumnHint, Decoder, Reject, SchemaError, TableHint, UnknownSchema};
+    #[pymodule_export]
+    use crate::segment::{Column, Segment};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let names = crate::fault::Class::ALL.iter().map(|class| class.name());
+        module.add("ERROR_CLASSES", pyo3::types::PyFrozenSet::new(module.py(), names)?)
+    }
+}

@@ -1,0 +1,127 @@
+"""A real MariaDB server on loopback that logs its changes by row, as Debezium needs it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.harness.processes import LOOPBACK, Process, free_port, is_listening
+from tests.harness.unprivileged import as_nobody, make_folder
+from tests.toolchain.mariadb import mariadb_program
+
+READY_SECONDS = 60
+USER = "cdc"
+SERVER_ID = 5501
+BINARY_LOG = ("--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL")
+
+
+class MariadbServer:
+    """For the time of the context. The user ``cdc``, with all rights, needs no password; UTF-8, the zone is UTC."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        """The log goes to ``folder/mariadb.log``; ``options`` are the server's, as ``--sql-mode=``."""
+        self.port = free_port()
+        self._log = folder / "mariadb.log"
+        self._options = options
+        self._folder: Path | None = None
+        self._process: Process | None = None
+
+    @property
+    def process(self) -> Process:
+        """The running server."""
+        if self._process is None:
+            raise RuntimeError("MariaDB is not running")
+        return self._process
+
+    def start(self) -> None:
+        """Start it, with the storage that it had, and wait until it takes connections."""
+        folder = self._storage
+        self._process = Process(
+            "MariaDB",
+            [
+                *as_nobody(),
+                mariadb_program(),
+                "--no-defaults",
+                f"--datadir={folder / 'data'}",
+                f"--port={self.port}",
+                f"--bind-address={LOOPBACK}",
+                f"--socket={folder / 'socket'}",
+                f"--pid-file={folder / 'pid'}",
+                f"--init-file={folder / 'init.sql'}",
+                f"--server-id={SERVER_ID}",
+                *BINARY_LOG,
+                "--default-time-zone=+00:00",
+                "--character-set-server=utf8mb4",
+                "--innodb-buffer-pool-size=64M",
+                "--performance-schema=OFF",
+                *self._options,
+            ],
+            self._log,
+        )
+        self._process.wait_ready(self._answers, READY_SECONDS)
+
+    def stop(self) -> None:
+        """Shut it down in good order."""
+        self.process.stop(READY_SECONDS)
+        self._process = None
+
+    def kill(self) -> None:
+        """End it with no warning."""
+        self.process.kill()
+        self._process = None
+
+    @property
+    def _storage(self) -> Path:
+        if self._folder is None:
+            raise RuntimeError("MariaDB has no storage outside its context")
+        return self._folder
+
+    def _answers(self) -> bool:
+        return "ready for connections" in self.process.output() and is_listening(self.port)
+
+    def __enter__(self) -> Self:
+        self._folder = make_folder("mariadb")
+        try:
+            (self._folder / "init.sql").write_text(
+                f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '';\nGRANT ALL ON *.* TO '{USER}'@'%';\n"
+            )
+            (self._folder / "init.sql").chmod(0o644)
+            self._install()
+            self.start()
+        except BaseException:
+            self._clean()
+            raise
+        return self
+
+    def _install(self) -> None:
+        """Create the system tables. The installer looks for its helpers on ``PATH``, some in an administrator's folder."""
+        path = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
+        done = subprocess.run(
+            [
+                *as_nobody(),
+                mariadb_program("mariadb-install-db"),
+                "--no-defaults",
+                f"--datadir={self._storage / 'data'}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--innodb-log-file-size=16M",
+            ],
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db ended with {done.returncode}:\n{done.stdout}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._clean()
+
+    def _clean(self) -> None:
+        if self._process is not None:
+            self.kill()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,89 @@
+"""A real schema registry on loopback that serves Confluent's API."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.harness.processes import LOOPBACK, Process, free_ports
+from tests.toolchain import versions
+from tests.toolchain.java import java
+from tests.toolchain.registry import registry_app
+
+READY_SECONDS = 120
+MEMORY = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+
+
+class SchemaRegistry:
+    """While the context lasts. Schemas are kept in memory, or with ``bootstrap`` in that cluster's ``kafkasql-*`` topics."""
+
+    def __init__(self, folder: Path, *, bootstrap: str | None = None) -> None:
+        """The log goes to ``folder/registry.log``."""
+        self.port, self._management_port = free_ports(2)
+        self._folder = folder
+        self._bootstrap = bootstrap
+        self._process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of Confluent's API, which clients such as ``confluent_kafka.schema_registry`` take."""
+        return f"http://{LOOPBACK}:{self.port}/apis/ccompat/v7"
+
+    @property
+    def apicurio_url(self) -> str:
+        """The address of Apicurio's own API, which its converter takes."""
+        return f"http://{LOOPBACK}:{self.port}/apis/registry/v2"
+
+    @property
+    def process(self) -> Process:
+        """The running registry."""
+        if self._process is None:
+            raise RuntimeError("the schema registry is not running")
+        return self._process
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [str(java(versions.JAVA_PREFERRED)), *MEMORY, "-jar", str(registry_app() / "quarkus-run.jar")]
+        self._process = Process(
+            "schema registry", command, self._folder / "registry.log", env=self._environment(), cwd=self._folder
+        )
+        self._process.wait_ready(self._answers, READY_SECONDS)
+
+    def kill(self) -> None:
+        """End it with no warning."""
+        self.process.kill()
+        self._process = None
+
+    def register(self, subject: str, schema: str, references: list[Mapping[str, object]] | None = None) -> int:
+        """The id of an Avro schema, registered if it is new."""
+        body = {"schema": schema, "schemaType": "AVRO", "references": references or []}
+        response = httpx.post(f"{self.url}/subjects/{subject}/versions", json=body, timeout=30, trust_env=False)
+        response.raise_for_status()
+        return int(response.json()["id"])
+
+    def _environment(self) -> dict[str, str]:
+        kafka = {"APICURIO_STORAGE_KIND": "kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": self._bootstrap or ""}
+        return {
+            "QUARKUS_HTTP_HOST": LOOPBACK,
+            "QUARKUS_HTTP_PORT": str(self.port),
+            "QUARKUS_MANAGEMENT_HOST": LOOPBACK,
+            "QUARKUS_MANAGEMENT_PORT": str(self._management_port),
+            **(kafka if self._bootstrap else {}),
+        }
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/subjects", timeout=5, trust_env=False).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._process is not None:
+            self.kill()

@@ -1,0 +1,1 @@
+"""The sink worker against doubles, models and real programs."""
