@@ -71,9 +71,9 @@ class GroupMember:
             return
         for claim in taken.claims:
             try:
-                self._consumer.seek(TopicPartition(claim.topic, claim.number, claim.next_offset))
+                self._seek(TopicPartition(claim.topic, claim.number, claim.next_offset))
             except KafkaException as error:
-                # Not being fetched yet, or not any more.
+                _log.warning("seek_failed", topic=claim.topic, partition=claim.number, error=str(error))
                 self._partitions.stop((claim.topic, claim.number), State.WAITING, delay=0.5, reason="seek", detail=str(error))
                 continue
             if self._partitions.start(claim):
@@ -153,6 +153,16 @@ class GroupMember:
         consumer.incremental_unassign(given)
         for key in keys:
             self._removed(key)
+
+    def _seek(self, place: TopicPartition) -> None:
+        """Read on at the offset. A partition whose fetching ended (its offset was out of range) is assigned anew."""
+        try:
+            self._consumer.seek(place)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:
+                raise
+            self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
 
     def _take(self, partitions: Sequence[Partition]) -> Taken | None:
         try:

@@ -159,7 +159,9 @@ KINDS: Mapping[str, Kind] = {
 class Source:
     """A connection to the source's database, and the statements of the workload."""
 
-    def __init__(self, server: MariadbServer) -> None:
+    def __init__(self, server: MariadbServer, kinds: Mapping[str, Kind] = KINDS) -> None:
+        """``kinds`` are the columns of the tables that it makes, beside the key."""
+        self.kinds = kinds
         self._connection = pymysql.connect(host=LOOPBACK, port=server.port, user=USER, charset="utf8mb4")
         self.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
         self.execute(f"USE {DATABASE}")
@@ -180,43 +182,43 @@ class Source:
 
     def create_all_types(self, table: str) -> None:
         """A table with every type, and a key of one number."""
-        columns = ", ".join(f"{name} {kind.declared}" for name, kind in KINDS.items())
+        columns = ", ".join(f"{name} {kind.declared}" for name, kind in self.kinds.items())
         self.execute(f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, {columns})")
 
     def insert(self, table: str, key: int, random_source: random.Random) -> None:
         """A row with random values, one in five of them NULL."""
-        names = ", ".join(KINDS)
-        places = ", ".join(kind.write for kind in KINDS.values())
-        values = tuple(_draw(kind, random_source) for kind in KINDS.values())
+        names = ", ".join(self.kinds)
+        places = ", ".join(kind.write for kind in self.kinds.values())
+        values = tuple(_draw(kind, random_source) for kind in self.kinds.values())
         self.execute(f"INSERT INTO {table} (id, {names}) VALUES (%s, {places})", (key, *values))
 
     def update(self, table: str, key: int, random_source: random.Random) -> None:
         """New values for some columns of a row."""
-        chosen = random_source.sample(list(KINDS), 5)
-        assignments = ", ".join(f"{name} = {KINDS[name].write}" for name in chosen)
-        values = tuple(_draw(KINDS[name], random_source) for name in chosen)
+        chosen = random_source.sample(list(self.kinds), 5)
+        assignments = ", ".join(f"{name} = {self.kinds[name].write}" for name in chosen)
+        values = tuple(_draw(self.kinds[name], random_source) for name in chosen)
         self.execute(f"UPDATE {table} SET {assignments} WHERE id = %s", (*values, key))
 
     def rows(self, table: str) -> dict[int, tuple[Value, ...]]:
         """The table's rows by key, in values that both databases have."""
-        columns = ", ".join(kind.read.format(name) for name, kind in KINDS.items())
-        return plain_rows(self.execute(f"SELECT id, {columns} FROM {table}"))
+        columns = ", ".join(kind.read.format(name) for name, kind in self.kinds.items())
+        return plain_rows(self.execute(f"SELECT id, {columns} FROM {table}"), self.kinds)
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
 
 
-def target_rows(dsn: str, table: str) -> dict[int, tuple[Value, ...]]:
+def target_rows(dsn: str, table: str, kinds: Mapping[str, Kind]) -> dict[int, tuple[Value, ...]]:
     """The same of the target."""
     with psycopg.connect(dsn) as connection:
         connection.execute("SET timezone = 'UTC'")
-        return plain_rows(connection.execute(f"SELECT id, {', '.join(KINDS)} FROM {table}".encode()).fetchall())
+        return plain_rows(connection.execute(f"SELECT id, {', '.join(kinds)} FROM {table}".encode()).fetchall(), kinds)
 
 
-def plain_rows(rows: list[tuple[Value, ...]]) -> dict[int, tuple[Value, ...]]:
+def plain_rows(rows: list[tuple[Value, ...]], kinds: Mapping[str, Kind]) -> dict[int, tuple[Value, ...]]:
     """Rows by key, each value made plain by its type."""
-    plain = [kind.plain for kind in KINDS.values()]
+    plain = [kind.plain for kind in kinds.values()]
     return {row[0]: tuple(make(value) for make, value in zip(plain, row[1:], strict=True)) for row in rows}
 
 

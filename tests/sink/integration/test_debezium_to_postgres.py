@@ -28,6 +28,8 @@ FLAT = {
 }
 FORMATS = ("avro", "json", "avro-flat")
 SCHEMALESS = "json-schemaless"
+WITHOUT_SCHEMA_UNKNOWN = {"t_point"}
+"""Without a schema, a geometry is a structure like any other."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,15 @@ def wait_equal(pipeline: Pipeline, source: Source, table: str) -> None:
     source.commit()
     wait_until(f"table {table} to be there", exists, QUIET_SECONDS, 0.2)
     try:
-        wait_until("the tables to be equal", lambda: target_rows(pipeline.dsn, table) == wanted, QUIET_SECONDS, 0.5)
+        wait_until(
+            "the tables to be equal", lambda: target_rows(pipeline.dsn, table, source.kinds) == wanted, QUIET_SECONDS, 0.5
+        )
     except RuntimeError:
-        found = target_rows(pipeline.dsn, table)
+        found = target_rows(pipeline.dsn, table, source.kinds)
         different = {
             (key, name): (found.get(key, {}) and found[key][place], wanted.get(key, {}) and wanted[key][place])
             for key in found.keys() | wanted.keys()
-            for place, name in enumerate(KINDS)
+            for place, name in enumerate(source.kinds)
             if key not in found or key not in wanted or found[key][place] != wanted[key][place]
         }
         refused = pipeline.query("SELECT DISTINCT error_class, error_message FROM cdc_sink.rejected LIMIT 5")
@@ -174,7 +178,7 @@ def test_records_without_schemas_take_their_types_from_the_table(
 ) -> None:
     """A table that a stream with schemas made is the pattern of the one that plain JSON goes to."""
     patterns, pipeline = make_pipeline(), make_pipeline()
-    source = Source(sources.mariadb)
+    source = Source(sources.mariadb, {name: kind for name, kind in KINDS.items() if name not in WITHOUT_SCHEMA_UNKNOWN})
     source.create_all_types("patterns")
     random_history(source, "patterns", seed=5, steps=60)
     try:

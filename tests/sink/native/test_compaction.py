@@ -190,3 +190,36 @@ def test_equal_hints_and_batches_give_equal_bytes() -> None:
     records = [record("c", number % 7, str(number), offset=number) for number in range(50)]
     payloads = {decoder(TABLE).decode(TableHint(), records).segments[0].copy_payload() for _ in range(3)}
     assert len(payloads) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "first", "second"),
+    [
+        ("variable_scale", {"scale": 1, "value": b"\x0a"}, {"scale": 2, "value": b"\x64"}),
+        ("variable_scale", {"scale": 0, "value": b"\x00"}, {"scale": 3, "value": b"\x00"}),
+        ("variable_scale", {"scale": -2, "value": b"\x01"}, {"scale": 0, "value": b"\x64"}),
+        ("double", 0.0, -0.0),
+    ],
+)
+def test_equal_keys_in_two_forms_are_one_row(label: str, first: object, second: object) -> None:
+    """PostgreSQL holds 1.0 and 1.00 for the same key, and so must compaction."""
+    table = Table((Field("k", BY_LABEL[label]), Field("n", BY_LABEL["int"])), ("k",))
+    records = [
+        change(table, "avro", "c", {"k": key, "n": number}, at=(0, number)) for number, key in enumerate([first, second])
+    ]
+    (segment,) = decoder(table).decode(NO_HINT, records).segments
+    assert [row["n"] for row in rows_of(segment)] == [1]
+
+
+def test_a_truncate_voids_segments_of_other_keys_too() -> None:
+    other = Table((Field("id", BY_LABEL["string"]), Field("v", BY_LABEL["string"], True)), ("id",), number=3)
+    records = [
+        record("c", 1),
+        change(other, "avro", "c", {"id": "one", "v": None}, at=(0, 1)),
+        record("t", 0, offset=2),
+        record("c", 2, offset=3),
+    ]
+    native = decoder(TABLE, other)
+    assert len(native.decode(NO_HINT, records[:2]).segments) == 2
+    (segment,) = native.decode(NO_HINT, records).segments
+    assert (segment.truncate, rows_of(segment)) == (True, [{"id": 2, "v": None}])

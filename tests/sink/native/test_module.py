@@ -90,12 +90,12 @@ def test_the_stub_says_what_the_module_has() -> None:
         assert members == {member for member in dir(getattr(module, name)) if not member.startswith("_")}, name
 
 
-def test_the_lock_loses_its_registry_and_gets_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kept_lock_names_no_registry_and_every_dependency_has_its_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SINK_WORKER))
     import lock  # type: ignore[import-not-found]
 
     kept = (SINK_WORKER / "Cargo.lock.in").read_text()
     assert "registry" not in kept
-    restored = lock.restore(kept)
-    assert restored.count("source = ") == kept.count("checksum = ") > 0
-    assert lock.strip(restored) == kept
+    with_sources = kept.replace("checksum = ", 'source = "registry+somewhere"\nchecksum = ')
+    assert lock.strip(with_sources) == kept != with_sources
+    assert kept.count("checksum = ") == len(lock.versions(kept)) - 1
