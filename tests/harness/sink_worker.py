@@ -67,7 +67,7 @@ class SinkWorker:
         """Start it; ``crash_at`` and ``stop_at`` are ``STEP:N`` of its fault hooks. With ``wait``, until it is alive."""
         hooks = {"SINK_TEST_CRASH_AT": crash_at, "SINK_TEST_STOP_AT": stop_at}
         environment = {name: value for name, value in hooks.items() if value is not None}
-        command = [*COMMAND, "run", "--config", self.configuration]
+        command: list[str | Path] = [*COMMAND, "run", "--config", self.configuration]
         self._process = Process(self.name, command, self._folder / f"{self.name}.log", env=environment)
         if wait:
             self._process.wait_ready(self.is_live, READY_SECONDS)

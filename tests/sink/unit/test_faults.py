@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sink_worker import faults
+from sink_worker.faults import STEPS, parse
 
 
 def _run(code: str, **environment: str) -> int:
@@ -34,8 +34,8 @@ def test_it_lets_pass_what_is_not_meant(text: str) -> None:
 @pytest.mark.parametrize("text", ["commited", "committed:0", "committed:x"])
 def test_a_wrong_step_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"step|invalid"):
-        faults.parse(text)
+        parse(text)
 
 
 def test_every_step_has_a_name_of_its_own() -> None:
-    assert len(set(faults.STEPS)) == len(faults.STEPS)
+    assert len(set(STEPS)) == len(STEPS)
