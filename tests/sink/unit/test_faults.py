@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from sink_worker.faults import STEPS, parse
 
 
