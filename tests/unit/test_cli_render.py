@@ -139,3 +139,19 @@ def test_nothing_rendered_holds_a_secret_or_a_path_of_this_machine(made: Project
     for path, content in read(made.root / "rendered" / "prod").items():
         assert str(made.root).encode() not in content, path
         assert b"vault:" not in content, path
+
+
+def test_with_check_a_broken_mandatory_rule_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    made = copy_of_repository(tmp_path)
+    assert made.cdc("render", "prod", "--check").code == 0
+    before = read(made.root / "rendered" / "prod")
+    stack = made.root / "Pulumi.prod.yaml"
+    stack.write_text(stack.read_text().replace("    kafka:\n", "    kafka:\n      topicDefaults: {replicas: 1}\n", 1))
+
+    refused = made.cdc("render", "prod", "--check")
+
+    assert refused.code == 1
+    assert "kafka-replication-factor" in refused.err
+    assert read(made.root / "rendered" / "prod") == before
+    assert made.cdc("render", "prod", "--check", "--stdout").out == ""
+    assert made.cdc("render", "prod").code == 0
