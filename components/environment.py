@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 from pydantic.alias_generators import to_camel
 
+from components.component_spec import ComponentSpec
 from components.core.context import Context, Target, Tier
 from components.core.errors import Problem, SpecError, WrongValue, shown
 from components.core.model import DnsLabel, SpecModel, duplicates, setting
@@ -16,7 +17,7 @@ from components.core.paths import format_path, format_step
 from components.kafka.check import check_kafka, check_state
 from components.kafka.derive import derive_state, sink_group
 from components.kafka.spec import KafkaSpec
-from components.kafka.state import KafkaState
+from components.kafka.state import KafkaState, combined
 from components.pipelines.spec import PipelineSpec
 from components.tenancy.spec import NamingSpec, TenantSpec
 
@@ -130,8 +131,19 @@ class EnvironmentSpec(SpecModel):
 
     @cached_property
     def kafka_state(self) -> KafkaState:
-        """Every topic and user, declared and derived."""
-        return derive_state(self.kafka, self.tenants, self.pipelines, self.naming)
+        """Every topic and user: declared, derived from pipelines, and those that the components' own programs need."""
+        return combined(
+            [
+                derive_state(self.kafka, self.tenants, self.pipelines, self.naming),
+                *(component.kafka_state(self) for component in self.components.values()),
+            ]
+        )
+
+    @cached_property
+    def components(self) -> Mapping[str, ComponentSpec]:
+        """The components that are declared, by the name of their field."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if isinstance(value, ComponentSpec)}
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -173,6 +185,8 @@ def _environment_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
         yield from check_state(spec.kafka, spec.kafka_state, spec.naming.pattern)
         yield from _group_problems(spec)
         yield from _budget_problems(spec)
+        for component in spec.components.values():
+            yield from component.misfits(spec)
 
 
 def _naming_problems(spec: EnvironmentSpec) -> list[Problem]:

@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 from components.environment import EnvironmentSpec
+from components.kafka.clients import bootstrap
 from components.kafka.derive import change_topic, dlq_topic, sink_group, source_tables
-from components.kafka.spec import KafkaSpec, ListenerSpec
 from components.kafka.state import KafkaState
 
 
@@ -20,7 +20,7 @@ def stack_outputs(spec: EnvironmentSpec) -> dict[str, Any]:
         "kafka": {
             "cluster": spec.kafka.name,
             "version": spec.kafka.version,
-            "bootstrap": {listener.name: _bootstrap(spec, listener) for listener in spec.kafka.listeners},
+            "bootstrap": {listener.name: bootstrap(spec.kafka, spec.context, listener) for listener in spec.kafka.listeners},
             "topics": len(state.topics),
             "users": len(state.users),
             "topicsAndUsers": {"appliedBy": applied_by(spec), "digest": state_digest(state)},
@@ -40,17 +40,6 @@ def state_digest(state: KafkaState) -> str:
     plain = [[t.name, t.partitions, t.replicas, sorted(t.config.items())] for t in state.topics]
     users = [[u.name, u.authentication, repr(u.quota), repr(u.acls)] for u in state.users]
     return hashlib.sha256(json.dumps([plain, users]).encode()).hexdigest()
-
-
-def _bootstrap(spec: EnvironmentSpec, listener: ListenerSpec) -> str:
-    if spec.target == "kubernetes":
-        service = "bootstrap" if listener.type == "internal" else f"{listener.name}-bootstrap"
-        return f"{spec.kafka.name}-kafka-{service}.{spec.kubernetes.namespace}.svc:{listener.port}"
-    return ",".join(_docker_address(spec.kafka, listener, node) for node in range(spec.kafka.brokers.replicas))
-
-
-def _docker_address(kafka: KafkaSpec, listener: ListenerSpec, node: int) -> str:
-    return f"127.0.0.1:{listener.port + node}" if listener.type == "host" else f"{kafka.name}-brokers-{node}:{listener.port}"
 
 
 def _pipeline(spec: EnvironmentSpec, index: int) -> dict[str, Any]:

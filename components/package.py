@@ -1,23 +1,27 @@
 """The Pulumi package ``cdc``: each component by its token, for programs in any Pulumi language."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 from pulumi.provider import ConstructResult, Provider
 
 from components.core.errors import CdcError, Problem, SpecError
-from components.foundation.component import Foundation
-from components.kafka.component import KafkaCluster, KafkaTopics, KafkaUsers
 from components.loading import build_environment
 from components.outputs import stack_outputs
 from components.package_schema import VERSION, package_schema
 from components.stack import CdcPlatform
 from components.targets.component import PlatformComponent
 
-COMPONENTS: dict[str, type[PlatformComponent]] = {
-    component.token: component for component in (CdcPlatform, Foundation, KafkaCluster, KafkaTopics, KafkaUsers)
-}
+
+def _with_children(component: type[PlatformComponent]) -> Iterator[type[PlatformComponent]]:
+    yield component
+    for child in component.children:
+        yield from _with_children(child)
+
+
+COMPONENTS: dict[str, type[PlatformComponent]] = {component.token: component for component in _with_children(CdcPlatform)}
 
 
 class CdcPackage(Provider):

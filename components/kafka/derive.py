@@ -9,12 +9,13 @@ from pydantic.alias_generators import to_camel
 from components.core.names import resource_name
 from components.core.paths import format_step
 from components.core.quantities import FOREVER
-from components.kafka.spec import AclSpec, KafkaSpec, Scalar, TopicSpec, UserSpec
+from components.kafka.acls import group_acl, merged_acls, topic_acl
+from components.kafka.spec import AclSpec, KafkaSpec, TopicSpec, UserSpec
 from components.kafka.state import AclBinding, KafkaState, Quota, Topic, User
+from components.kafka.topics import PLATFORM_OWNER, min_isr, topic_config
 from components.pipelines.spec import AccessSpec, PipelineSpec, PipelineUserSpec, TopicOverridesSpec
 from components.tenancy.spec import NamingSpec, QuotaSpec, TenantSpec
 
-PLATFORM_OWNER = "platform"
 _OVERRIDABLE = ("name", "partitions", "replicas", "min_in_sync_replicas", "retention", "max_message", "cleanup")
 
 
@@ -84,32 +85,14 @@ def dlq_topic(pipeline: PipelineSpec, naming: NamingSpec) -> str:
     return pipeline.dlq.name or format_name(naming.dlq, pipeline)
 
 
-def _topic_config(kafka: KafkaSpec, cleanup: str, retention_ms: int, tiered: bool | None, min_isr: int) -> dict[str, Scalar]:
-    """What every topic says for itself, so that a broker default changed later changes nothing behind its back."""
-    defaults = kafka.topic_defaults
-    config: dict[str, Scalar] = {
-        "cleanup.policy": cleanup,
-        "compression.type": defaults.compression,
-        "max.message.bytes": defaults.max_message,
-        "min.insync.replicas": min_isr,
-        "retention.ms": retention_ms,
-        "segment.bytes": defaults.segment,
-    }
-    may_tier = kafka.tiered is not None and cleanup == "delete"
-    if kafka.tiered is not None and (may_tier if tiered is None else tiered):
-        config["remote.storage.enable"] = True
-        config["local.retention.ms"] = kafka.tiered.hot if retention_ms == FOREVER else min(kafka.tiered.hot, retention_ms)
-    return config
-
-
 def _declared_topic(kafka: KafkaSpec, topic: TopicSpec, owners: Mapping[str, str], index: int) -> Topic:
     replicas = topic.replicas or kafka.default_replicas
-    config = _topic_config(
+    config = topic_config(
         kafka,
         topic.cleanup,
         kafka.topic_defaults.retention if topic.retention is None else topic.retention,
         topic.tiered,
-        _min_isr(kafka, replicas, topic.min_in_sync_replicas),
+        min_isr(kafka, replicas, topic.min_in_sync_replicas),
     )
     own = {"retention.bytes": topic.retention_size, "segment.bytes": topic.segment, "max.message.bytes": topic.max_message}
     config.update({key: value for key, value in own.items() if value is not None})
@@ -126,13 +109,6 @@ def _declared_topic(kafka: KafkaSpec, topic: TopicSpec, owners: Mapping[str, str
     )
 
 
-def _min_isr(kafka: KafkaSpec, replicas: int, own: int | None) -> int:
-    """The topic's own figure; else the cluster's, lowered where this topic has fewer replicas than the cluster's default."""
-    if own is not None:
-        return own
-    return kafka.default_min_in_sync_replicas if replicas >= kafka.default_replicas else max(1, replicas - 1)
-
-
 def _derived_topic(
     kafka: KafkaSpec,
     place: _Place,
@@ -147,12 +123,12 @@ def _derived_topic(
     chosen, said_at = _chosen(overrides)
     replicas = chosen["replicas"] or kafka.default_replicas
     retention = chosen["retention"] if chosen["retention"] is not None else retention_ms
-    config = _topic_config(
+    config = topic_config(
         kafka,
         chosen["cleanup"] or cleanup,
         kafka.topic_defaults.retention if retention is None else retention,
         tiered,
-        _min_isr(kafka, replicas, chosen["min_in_sync_replicas"]),
+        min_isr(kafka, replicas, chosen["min_in_sync_replicas"]),
     )
     if chosen["max_message"] is not None:
         config["max.message.bytes"] = chosen["max_message"]
@@ -231,32 +207,21 @@ def _quota(own: QuotaSpec, tenant: QuotaSpec | None) -> Quota:
     )
 
 
-def _topic_acl(pattern: str, *operations: str) -> AclBinding:
-    prefixed = pattern.endswith("*") and pattern != "*"
-    return AclBinding(
-        "topic", pattern.removesuffix("*") if prefixed else pattern, "prefix" if prefixed else "literal", operations
-    )
-
-
-def _group_acl(pattern: str) -> AclBinding:
-    return replace(_topic_acl(pattern, "Describe", "Read"), resource="group")
-
-
 def _access(access: AccessSpec) -> Iterator[AclBinding]:
-    yield from (_topic_acl(pattern, "Describe", "Read") for pattern in access.reads)
-    yield from (_topic_acl(pattern, "Describe", "Write") for pattern in access.writes)
+    yield from (topic_acl(pattern, "Describe", "Read") for pattern in access.reads)
+    yield from (topic_acl(pattern, "Describe", "Write") for pattern in access.writes)
 
 
 def _declared_user(user: UserSpec, owners: Mapping[str, str], quotas: Mapping[str, QuotaSpec], index: int) -> User:
-    acls = [_topic_acl(pattern, "Describe", "Write") for pattern in user.produces]
-    acls += [_topic_acl(pattern, "Describe", "Read") for pattern in user.consumes]
-    acls += [_group_acl(pattern) for pattern in user.groups]
+    acls = [topic_acl(pattern, "Describe", "Write") for pattern in user.produces]
+    acls += [topic_acl(pattern, "Describe", "Read") for pattern in user.consumes]
+    acls += [group_acl(pattern) for pattern in user.groups]
     acls += [_declared_acl(acl) for acl in user.acls]
     return User(
         name=user.name,
         authentication=user.authentication,
         quota=_quota(user.quota, quotas.get(user.tenant or "")),
-        acls=_sorted_acls(acls),
+        acls=merged_acls(acls),
         owner=user.owner or owners.get(user.tenant or "", PLATFORM_OWNER),
         origin=f"kafka.users[{index}]",
         password=user.password,
@@ -269,27 +234,19 @@ def _declared_acl(acl: AclSpec) -> AclBinding:
     return AclBinding(acl.resource, name, acl.pattern, tuple(sorted(acl.operations)), acl.host)
 
 
-def _sorted_acls(acls: list[AclBinding]) -> tuple[AclBinding, ...]:
-    """One binding per resource pattern and host, with all its operations: what Kafka keeps, and shorter to read."""
-    merged: dict[AclBinding, set[str]] = {}
-    for acl in acls:
-        merged.setdefault(replace(acl, operations=()), set()).update(acl.operations)
-    return tuple(sorted(replace(acl, operations=tuple(sorted(operations))) for acl, operations in merged.items()))
-
-
 def _pipeline_users(naming: NamingSpec, place: _Place, quota: QuotaSpec | None) -> Iterator[User]:
     """Least privilege: the source writes its own topics and reads its own history; the sink reads them and writes the DLQ."""
     pipeline = place.pipeline
     changes = [change_topic(pipeline, naming, table) for table in source_tables(pipeline)]
     dlq = dlq_topic(pipeline, naming)
-    source = [_topic_acl(topic, "Describe", "Write") for topic in [*changes, dlq]]
+    source = [topic_acl(topic, "Describe", "Write") for topic in [*changes, dlq]]
     if pipeline.source.chosen and pipeline.source.chosen[0] != "cassandra":
         prefix = format_name(naming.internal, pipeline)
-        source.append(_topic_acl(f"{prefix}_schema_history", "Describe", "DescribeConfigs", "Read", "Write"))
-        source += [_topic_acl(f"{prefix}_signals", "Describe", "Read"), _topic_acl(f"{prefix}_heartbeat", "Describe", "Write")]
-        source += [_group_acl(f"{prefix}_schema_history"), _group_acl(f"{prefix}_signals")]
-    sink = [_topic_acl(topic, "Describe", "Read") for topic in changes]
-    sink += [_topic_acl(dlq, "Describe", "Write"), _group_acl(sink_group(pipeline, naming))]
+        source.append(topic_acl(f"{prefix}_schema_history", "Describe", "DescribeConfigs", "Read", "Write"))
+        source += [topic_acl(f"{prefix}_signals", "Describe", "Read"), topic_acl(f"{prefix}_heartbeat", "Describe", "Write")]
+        source += [group_acl(f"{prefix}_schema_history"), group_acl(f"{prefix}_signals")]
+    sink = [topic_acl(topic, "Describe", "Read") for topic in changes]
+    sink += [topic_acl(dlq, "Describe", "Write"), group_acl(sink_group(pipeline, naming))]
     for role, acls, overrides in (("source", source, pipeline.source_user), ("sink", sink, pipeline.sink_user)):
         yield _pipeline_user(place, role, acls, overrides, quota)
 
@@ -302,7 +259,7 @@ def _pipeline_user(
         name=f"{pipeline.tenant}-{pipeline.name}-{role}",
         authentication="scram-sha-512",
         quota=_quota(overrides.quota, quota),
-        acls=_sorted_acls([*acls, *_access(overrides.access)]),
+        acls=merged_acls([*acls, *_access(overrides.access)]),
         owner=place.owner,
         origin=f"{place.origin}.{role}User",
         tenant=pipeline.tenant,

@@ -1,14 +1,15 @@
 """Kafka as Strimzi objects (API ``kafka.strimzi.io/v1``). Pure."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from components.core.context import Context
-from components.core.quantities import format_cpu, kubernetes_bytes
+from components.core.kubernetes import Body, container_security, pod_security, resources
+from components.core.quantities import kubernetes_bytes
 from components.core.rendered import Manifest, Rendered
+from components.core.resources import ResourcesSpec
 from components.kafka.broker_defaults import CONNECTION_RATE, broker_defaults
 from components.kafka.network_policies import CLIENT_LABEL, egress_policies
-from components.kafka.spec import KafkaSpec, ListenerSpec, NodePoolSpec, ResourcesSpec
+from components.kafka.spec import KafkaSpec, ListenerSpec, NodePoolSpec
 from components.kafka.state import KafkaState
 from components.kafka.tiered import s3_configuration
 from components.kafka.topics_and_users import topic_manifests, user_manifests
@@ -20,17 +21,6 @@ BROKER_IDS, CONTROLLER_IDS = "[0-99]", "[100-199]"
 CREDENTIALS_MOUNT = "/mnt/tiered-storage"
 _GRACE_SECONDS = 300
 """Long enough for a broker to hand over its leaderships and close its logs; a killed one must recover them all."""
-
-_CONTAINER_SECURITY = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-_POD_SECURITY = {"fsGroup": 0, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-
-Body = dict[str, Any]
 
 
 def render(kafka: KafkaSpec, state: KafkaState, tenants: tuple[TenantSpec, ...], context: Context) -> Rendered:
@@ -145,7 +135,7 @@ def _kafka_template(kafka: KafkaSpec, context: Context) -> Body:
     """The operator makes the disruption budget itself from this template; a second one over the same pods would block
     every eviction."""
     pod = _pod(context, "data") | {"terminationGracePeriodSeconds": _GRACE_SECONDS}
-    container: Body = {"securityContext": _CONTAINER_SECURITY}
+    container: Body = {"securityContext": container_security()}
     if kafka.tiered is not None and kafka.tiered.credentials is not None:
         scheme, _, rest = kafka.tiered.credentials.partition(":")
         path, _, key = rest.partition("#")
@@ -158,20 +148,20 @@ def _kafka_template(kafka: KafkaSpec, context: Context) -> Body:
     return {
         "pod": pod,
         "kafkaContainer": container,
-        "initContainer": {"securityContext": _CONTAINER_SECURITY},
+        "initContainer": {"securityContext": container_security()},
         "podDisruptionBudget": {"maxUnavailable": 1},
     }
 
 
 def _pod(context: Context, role: str) -> Body:
-    return {"priorityClassName": context.priority_class(role), "securityContext": _POD_SECURITY}
+    return {"priorityClassName": context.priority_class(role), "securityContext": pod_security()}
 
 
 def _entity_operator(context: Context) -> Body:
-    resources = _resources(ResourcesSpec(cpu="200m", memory="512Mi"))
-    container = {"securityContext": _CONTAINER_SECURITY}
+    bounds = resources(ResourcesSpec(cpu="200m", memory="512Mi"))
+    container = {"securityContext": container_security()}
     template = {"pod": _pod(context, "service"), "topicOperatorContainer": container, "userOperatorContainer": container}
-    return {"topicOperator": {"resources": resources}, "userOperator": {"resources": resources}, "template": template}
+    return {"topicOperator": {"resources": bounds}, "userOperator": {"resources": bounds}, "template": template}
 
 
 def _certificate_authority(kafka: KafkaSpec) -> Body:
@@ -184,24 +174,16 @@ def _certificate_authority(kafka: KafkaSpec) -> Body:
     }
 
 
-def _cruise_control(resources: ResourcesSpec, kafka: KafkaSpec, context: Context) -> Body:
+def _cruise_control(spec: ResourcesSpec, kafka: KafkaSpec, context: Context) -> Body:
     body: Body = {
-        "resources": _resources(resources),
-        "template": {"pod": _pod(context, "service"), "cruiseControlContainer": {"securityContext": _CONTAINER_SECURITY}},
+        "resources": resources(spec),
+        "template": {"pod": _pod(context, "service"), "cruiseControlContainer": {"securityContext": container_security()}},
     }
     if kafka.cruise_control is not None and kafka.cruise_control.auto_rebalance:
         body["autoRebalance"] = [
             {"mode": mode, "template": {"name": f"{kafka.name}-{mode}"}} for mode in ("add-brokers", "remove-brokers")
         ]
     return body
-
-
-def _resources(resources: ResourcesSpec) -> Body:
-    memory = kubernetes_bytes(resources.memory)
-    return {
-        "requests": {"cpu": format_cpu(resources.cpu), "memory": memory},
-        "limits": {"cpu": format_cpu(resources.cpu_limit_millicores), "memory": memory},
-    }
 
 
 def _node_pools(kafka: KafkaSpec, context: Context) -> list[Manifest]:
@@ -223,7 +205,7 @@ def _node_pool(name: str, pool: NodePoolSpec, roles: list[str], ids: str, kafka:
         "replicas": pool.replicas,
         "roles": roles,
         "storage": _storage(pool),
-        "resources": _resources(pool.resources),
+        "resources": resources(pool.resources),
         "jvmOptions": jvm,
         "template": {"pod": _kafka_template(kafka, context)["pod"] | {"topologySpreadConstraints": _spread(name, kafka)}},
     }

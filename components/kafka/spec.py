@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 from components.core import versions
 from components.core.errors import Problem
 from components.core.model import DnsLabel, SecretReference, SpecModel, Text, TopicName, TopicPattern, setting
-from components.core.quantities import ByteSize, CountRate, Cpu, Duration, MessageSize, Retention, SegmentSize
+from components.core.quantities import ByteSize, CountRate, Duration, MessageSize, Retention, SegmentSize
+from components.core.resources import ResourcesSpec
 from components.tenancy.spec import QuotaSpec
 
 Scalar = str | int | float | bool
@@ -35,27 +36,6 @@ class StorageSpec(SpecModel):
         "persistent", help="Whether the data outlives the pod.", becomes="storage type persistent-claim or ephemeral"
     )
     keep: bool = setting(True, help="Keep the claims when the pool is deleted.", becomes="deleteClaim: false")
-
-
-class ResourcesSpec(SpecModel):
-    """CPU and memory of one container. Memory is requested and limited alike; CPU is limited only when said."""
-
-    cpu: Cpu = setting(1000, help="CPU requested, in cores.", becomes="resources.requests.cpu")
-    cpu_limit: Cpu | None = setting(
-        None, help="Most CPU, in cores; twice the request when left out.", becomes="resources.limits.cpu"
-    )
-    memory: ByteSize = setting(
-        4 * _GIB, help="Memory requested and allowed.", becomes="resources.requests.memory and limits.memory"
-    )
-
-    @property
-    def cpu_limit_millicores(self) -> int:
-        return self.cpu_limit if self.cpu_limit is not None else 2 * self.cpu
-
-    def problems(self) -> list[Problem]:
-        if self.cpu_limit is not None and self.cpu_limit < self.cpu:
-            return [Problem("cpuLimit", "is less than the CPU requested", "write at least cpu, or leave it out")]
-        return []
 
 
 class JvmSpec(SpecModel):

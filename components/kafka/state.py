@@ -1,6 +1,6 @@
 """The state a Kafka cluster must have: topics, users, ACLs and quotas, all defaults resolved. Plain values, no specs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,3 +68,11 @@ class KafkaState:
 
     topics: tuple[Topic, ...] = ()
     users: tuple[User, ...] = field(default=())
+
+
+def combined(parts: Iterable[KafkaState]) -> KafkaState:
+    """Several parts' topics and users as one state."""
+    parts = list(parts)
+    topics = sorted((topic for part in parts for topic in part.topics), key=lambda topic: topic.name)
+    users = sorted((user for part in parts for user in part.users), key=lambda user: user.name)
+    return KafkaState(tuple(topics), tuple(users))

@@ -14,13 +14,35 @@ from components.core.rendered import Manifest
 from components.targets.declare import holds_data
 
 _TYPED: Mapping[tuple[str, str], str] = {
-    ("v1", "Namespace"): "core.v1",
+    ("apps/v1", "Deployment"): "apps.v1",
+    ("apps/v1", "StatefulSet"): "apps.v1",
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): "autoscaling.v2",
+    ("batch/v1", "CronJob"): "batch.v1",
+    ("batch/v1", "Job"): "batch.v1",
     ("networking.k8s.io/v1", "NetworkPolicy"): "networking.v1",
+    ("policy/v1", "PodDisruptionBudget"): "policy.v1",
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): "rbac.v1",
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): "rbac.v1",
+    ("rbac.authorization.k8s.io/v1", "Role"): "rbac.v1",
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rbac.v1",
     ("scheduling.k8s.io/v1", "PriorityClass"): "scheduling.v1",
+    ("v1", "ConfigMap"): "core.v1",
+    ("v1", "Namespace"): "core.v1",
+    ("v1", "PersistentVolumeClaim"): "core.v1",
+    ("v1", "Service"): "core.v1",
+    ("v1", "ServiceAccount"): "core.v1",
 }
 """Kinds of Kubernetes itself that components render, and the SDK module of their class."""
 
-_OPERATORS = ("strimzi.io/",)
+_OPERATORS = (
+    "cert-manager.io",
+    "chaos-mesh.org",
+    "external-secrets.io",
+    "keda.sh",
+    "monitoring.coreos.com",
+    "postgresql.cnpg.io",
+    "strimzi.io",
+)
 """API groups of operators, whose kinds the SDK has no classes for."""
 
 
@@ -61,7 +83,7 @@ def _resource(manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.Resour
         return _typed_class(module, manifest.kind)(
             manifest.id, opts=opts, **{to_snake(key): value for key, value in fields.items()}
         )
-    if any(manifest.api_version.partition("/")[0].endswith(group.strip("/")) for group in _OPERATORS):
+    if any(manifest.api_version.partition("/")[0].endswith(group) for group in _OPERATORS):
         return kubernetes.apiextensions.CustomResource(
             manifest.id,
             api_version=manifest.api_version,

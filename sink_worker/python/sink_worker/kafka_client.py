@@ -14,6 +14,8 @@ from sink_worker.settings import KafkaSettings, Settings, read_secret
 REQUEST_SECONDS: Final = 10.0
 # What a partition's fetch may bring at once. A larger batch of the log is still fetched, alone.
 PARTITION_FETCH_BYTES: Final = 1024 * 1024
+# A partition whose queue is full waits this long before it fetches again. librdkafka's own second lets the queue run dry.
+QUEUE_BACKOFF_MS: Final = 10
 _log = structlog.get_logger("sink_worker.kafka")
 
 Properties = dict[str, str | int | float | bool]
@@ -49,7 +51,7 @@ def consumer_properties(settings: Settings, client_id: str) -> Properties:
         "isolation.level": "read_committed", "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": kafka.session_timeout_ms, "max.poll.interval.ms": kafka.max_poll_interval_ms,
         "queued.max.messages.kbytes": kafka.queue_kib, "queued.min.messages": 20_000,
-        "fetch.min.bytes": kafka.fetch_min_bytes, "fetch.wait.max.ms": 100, "fetch.max.bytes": fetch,
+        "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS, "fetch.min.bytes": kafka.fetch_min_bytes, "fetch.wait.max.ms": 100, "fetch.max.bytes": fetch,
         "fetch.message.max.bytes": min(PARTITION_FETCH_BYTES, fetch), "message.max.bytes": min(fetch, 1_000_000),
     }  # fmt: skip
 

@@ -1,0 +1,25 @@
+"""The base of one component's spec: what it asks of Kafka, and what must hold between it and the rest of the environment."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from components.core.errors import Problem
+from components.core.model import SpecModel
+from components.kafka.state import KafkaState
+
+if TYPE_CHECKING:
+    from components.environment import EnvironmentSpec
+
+
+class ComponentSpec(SpecModel):
+    """A field of :class:`EnvironmentSpec`. The environment asks each of its components these two questions, so that a new
+    component changes nothing elsewhere."""
+
+    def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
+        """The topics and users that its programs need, in any order."""
+        return KafkaState((), ())
+
+    def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
+        """What does not fit the rest of the environment; paths begin at the environment's root. It is asked only once every
+        reference between pipelines and tenants holds."""
+        yield from ()

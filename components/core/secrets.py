@@ -1,0 +1,39 @@
+"""Secrets as the files that a program reads: where each comes from, never what it is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from components.core.rendered import SECRETS_DIRECTORY, Mount
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SecretFile:
+    """One file in a program's folder of secrets. On Kubernetes it is ``key`` of the Secret ``secret`` in the platform's
+    namespace; on docker whoever runs the stack puts ``name`` into ``$CDC_SECRETS_DIR/<container>``."""
+
+    name: str
+    secret: str
+    key: str
+
+
+def referenced(reference: str, name: str, fallback: str) -> SecretFile:
+    """The file ``name`` behind ``secret:<name>#<key>`` or ``vault:<path>#<key>``; what is in Vault reaches the cluster as the
+    Secret ``fallback``, with the same key."""
+    scheme, _, rest = reference.partition(":")
+    path, _, key = rest.partition("#")
+    return SecretFile(name, path if scheme == "secret" else fallback, key)
+
+
+def projected(files: Iterable[SecretFile]) -> dict[str, Any]:
+    """The source of a Kubernetes volume that holds ``files`` under their names, readable by its owner and group only."""
+    by_secret: dict[str, list[dict[str, str]]] = {}
+    for file in sorted(set(files)):
+        by_secret.setdefault(file.secret, []).append({"key": file.key, "path": file.name})
+    sources = [{"secret": {"name": secret, "items": items}} for secret, items in by_secret.items()]
+    return {"projected": {"defaultMode": 0o440, "sources": sources}}
+
+
+def mounted(container: str, folder: str) -> Mount:
+    """The folder of ``container``'s secrets on docker, seen at ``folder``."""
+    return Mount(folder, host_path=f"{SECRETS_DIRECTORY}/{container}", read_only=True)
