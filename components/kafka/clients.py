@@ -34,8 +34,7 @@ class KafkaClient:
 
     def properties(self, folder: str) -> dict[str, str]:
         """Settings of a Java client whose secrets lie in ``folder``. The password is a reference of the directory provider."""
-        settings = {"bootstrap.servers": self.bootstrap, **self.security(folder)}
-        return settings
+        return {"bootstrap.servers": self.bootstrap, **self.security(folder)}
 
     def security(self, folder: str) -> dict[str, str]:
         """:meth:`properties` less the address: what ``producer.``, ``consumer.`` and ``admin.`` sections repeat."""

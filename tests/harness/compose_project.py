@@ -75,6 +75,7 @@ class Container:
         self.name = name
         self.log = project.work / "logs" / f"{name}.log"
         self._service = service
+        self._image = project.images(service["image"])
         self._project = project
         self._root = project.work / "roots" / name
         self._namespace: Namespace | None = None
@@ -130,7 +131,7 @@ class Container:
     def _command(self, *words: str) -> list[str]:
         assert self._namespace is not None
         user, _, group = self._service["user"].partition(":")
-        own = {**self._project.image.environment, **self._service.get("environment", {})}
+        own = {**self._image.environment, **self._service.get("environment", {})}
         return self._namespace.command(
             "chroot",
             self._root,
@@ -151,7 +152,7 @@ class Container:
 
     def _lay_out(self) -> None:
         mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", self._root)
-        self._project.image.fill(self._root)
+        self._image.fill(self._root)
         etc = self._root / "etc"
         etc.mkdir(exist_ok=True)
         (etc / "hosts").write_text(self._project.hosts.read_text())
@@ -185,13 +186,14 @@ class Container:
 class ComposeProject:
     """The services of one ``compose.yaml``, on a network of their own.
 
-    ``work`` is a folder for volumes, logs and what else is needed; ``environment`` is what ``${NAME:-default}`` is taken from.
+    ``images`` gives what stands in for an image by its name; ``work`` is a folder for volumes, logs and what else is needed;
+    ``environment`` is what ``${NAME:-default}`` is taken from.
     ``namespace`` is where clients reach the services by name, and the machine's published ports on 127.0.0.1.
     """
 
-    def __init__(self, file: Path, work: Path, image: Image, environment: Mapping[str, str]) -> None:
+    def __init__(self, file: Path, work: Path, images: Callable[[str], Image], environment: Mapping[str, str]) -> None:
         services: dict[str, Any] = load_compose(file, environment)["services"]
-        self.work, self.image = work, image
+        self.work, self.images = work, images
         self.hosts = work / "hosts"
         self._addresses = {name: f"127.0.{index}.1" for index, name in enumerate(sorted(services), start=1)}
         lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in self._addresses.items())]

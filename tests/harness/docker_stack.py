@@ -11,7 +11,7 @@ from components.loading import load_environment
 from components.platform import render
 from tests.harness.certificates import CertificateAuthority, Identity, write
 from tests.harness.compose_project import ComposeProject
-from tests.harness.kafka_image import kafka_image
+from tests.harness.images import image
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class DockerStack:
     def project(self) -> ComposeProject:
         """What runs its ``compose.yaml``."""
         environment = {"CDC_SECRETS_DIR": str(self.work / "secrets")}
-        return ComposeProject(self.tree / "compose.yaml", self.work, kafka_image(), environment)
+        return ComposeProject(self.tree / "compose.yaml", self.work, image, environment)
 
     def _write_tree(self) -> None:
         for path, text in {**self.rendered.files, "compose.yaml": compose(self.rendered, self.spec.context)}.items():

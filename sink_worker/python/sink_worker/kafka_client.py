@@ -51,7 +51,8 @@ def consumer_properties(settings: Settings, client_id: str) -> Properties:
         "isolation.level": "read_committed", "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": kafka.session_timeout_ms, "max.poll.interval.ms": kafka.max_poll_interval_ms,
         "queued.max.messages.kbytes": kafka.queue_kib, "queued.min.messages": 20_000,
-        "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS, "fetch.min.bytes": kafka.fetch_min_bytes, "fetch.wait.max.ms": 100, "fetch.max.bytes": fetch,
+        "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS,
+        "fetch.min.bytes": kafka.fetch_min_bytes, "fetch.wait.max.ms": 100, "fetch.max.bytes": fetch,
         "fetch.message.max.bytes": min(PARTITION_FETCH_BYTES, fetch), "message.max.bytes": min(fetch, 1_000_000),
     }  # fmt: skip
 
