@@ -18,13 +18,13 @@ COMMAND = (sys.executable, "-m", "sink_worker")
 HASTY: Mapping[str, Mapping[str, Any]] = {
     "kafka": {
         "session_timeout_ms": 3_000,
-        "properties": {"heartbeat.interval.ms": "500"},
         "topic_check_seconds": 2.0,
         "commit_interval_seconds": 0.5,
     },
     "retry": {"first_seconds": 0.1, "longest_seconds": 0.5},
     "breaker": {"open_seconds": 0.5},
-    "dlq": {"poll_seconds": 0.2, "mismatch_retry_seconds": 1.0},
+    "dlq": {"poll_seconds": 0.2},
+    "tables": {"mismatch_retry_seconds": 1.0},
     "registry": {"schema_cache_ttl_seconds": 2.0},
     "postgres": {"zombie_seconds": 4},
 }

@@ -155,14 +155,10 @@ class GroupMember:
             self._removed(key)
 
     def _seek(self, place: TopicPartition) -> None:
-        """Read on at the offset. A partition whose fetching ended (its offset was out of range) is assigned anew."""
-        try:
-            self._consumer.seek(place)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError._STATE:
-                raise
-            self._consumer.incremental_unassign([place])
-            self._consumer.incremental_assign([place])
+        """Read on at the offset. The partition is assigned anew: a seek is lost where its fetching has ended, as it has after
+        an offset out of range or a topic that was made again."""
+        self._consumer.incremental_unassign([TopicPartition(place.topic, place.partition)])
+        self._consumer.incremental_assign([place])
 
     def _take(self, partitions: Sequence[Partition]) -> Taken | None:
         try:
@@ -178,7 +174,7 @@ class GroupMember:
         for problem in taken.lost:
             _log.error("offsets_lost", detail=str(problem))
             self._failed(problem.key[0], "offsets_lost")
-            delay = self._settings.dlq.mismatch_retry_seconds
+            delay = self._settings.tables.mismatch_retry_seconds
             self._partitions.stop(problem.key, State.HALTED, delay=delay, reason="offsets_lost", detail=str(problem))
         for key in taken.gone:
             self._partitions.stop(

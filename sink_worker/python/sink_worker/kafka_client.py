@@ -1,9 +1,11 @@
 """librdkafka's dotted properties, and the few questions asked of the cluster. The only place that knows either."""
 
+import re
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
@@ -16,6 +18,9 @@ REQUEST_SECONDS: Final = 10.0
 PARTITION_FETCH_BYTES: Final = 1024 * 1024
 # A partition whose queue is full waits this long before it fetches again. librdkafka's own second lets the queue run dry.
 QUEUE_BACKOFF_MS: Final = 10
+REPEAT_SECONDS: Final = 10.0
+MOST_SHAPES: Final = 200
+_NUMBERS: Final = re.compile(r"[0-9]+")
 _log = structlog.get_logger("sink_worker.kafka")
 
 Properties = dict[str, str | int | float | bool]
@@ -49,7 +54,9 @@ def consumer_properties(settings: Settings, client_id: str) -> Properties:
         "group.id": kafka.group_id,
         "enable.auto.commit": False, "enable.auto.offset.store": False, "auto.offset.reset": "error",
         "isolation.level": "read_committed", "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": kafka.session_timeout_ms, "max.poll.interval.ms": kafka.max_poll_interval_ms,
+        "session.timeout.ms": kafka.session_timeout_ms,
+        "heartbeat.interval.ms": min(3000, kafka.session_timeout_ms // 3),  # Kafka's own rule: a third at most
+        "max.poll.interval.ms": kafka.max_poll_interval_ms,
         "queued.max.messages.kbytes": kafka.queue_kib, "queued.min.messages": 20_000,
         "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS,
         "fetch.min.bytes": kafka.fetch_min_bytes, "fetch.wait.max.ms": 100, "fetch.max.bytes": fetch,
@@ -133,16 +140,33 @@ class Cluster:
 
 
 class _Logger:
-    """librdkafka's own lines, as structured logs. It repeats itself while a broker is away, so each line is kept 10 s."""
+    """librdkafka's own lines, as structured logs. It repeats itself while a broker is away: a line that differs from a recent
+    one only in its numbers is left out for 10 s, and then tells how many were."""
 
-    _recent: dict[str, float] = {}  # noqa: RUF012 (shared on purpose: by all clients of the process)
-    _lock = threading.Lock()
+    _recent: ClassVar[dict[str, tuple[float, int]]] = {}  # shared by all clients of the process
+    _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def log(self, level: int, text: str, *arguments: object) -> None:
         """The method of ``logging.Logger`` that confluent-kafka calls."""
         line = text % arguments if arguments else text
+        left_out = self._left_out(_NUMBERS.sub("#", line))
+        if left_out is None:
+            return
         method = _log.error if level >= 40 else _log.warning if level >= 30 else _log.info
-        method("librdkafka", detail=line)
+        method("librdkafka", detail=line, **({"left_out": left_out} if left_out else {}))
+
+    def _left_out(self, shape: str) -> int | None:
+        """How many such lines were left out since the last one; None when this one is, too."""
+        now = time.monotonic()
+        with self._lock:
+            said_at, left_out = self._recent.get(shape, (-REPEAT_SECONDS, 0))
+            if now - said_at < REPEAT_SECONDS:
+                self._recent[shape] = (said_at, left_out + 1)
+                return None
+            if len(self._recent) >= MOST_SHAPES:
+                self._recent.clear()
+            self._recent[shape] = (now, 0)
+            return left_out
 
 
 def kafka_logger() -> _Logger:

@@ -238,7 +238,7 @@ class Loop:
         self._metrics.error(event.topic, event.reason)
         failures = max((p.failures for p in self._partitions.of_topic(event.topic)), default=0)
         # The first time, the table may only have changed meanwhile: look again soon.
-        delay = 0.5 if failures == 0 else self._settings.dlq.mismatch_retry_seconds
+        delay = 0.5 if failures == 0 else self._settings.tables.mismatch_retry_seconds
         self._stop_topic(event.topic, State.HALTED, delay=delay, reason=event.reason, detail=event.detail)
 
     def _stop_topic(self, topic: str, state: State, *, delay: float = 0.0, reason: str, detail: str) -> None:

@@ -41,13 +41,16 @@ class Patience:
 
         try:
             while True:
+                retrying = self._retrying(interrupted)
                 try:
-                    return self._retrying(interrupted)(once)
+                    return retrying(once)
                 except Exception as error:
                     if classify(error).kind is not Kind.RETRYABLE:
                         raise
                     # The tries are used up: the breaker opens, and the batch is kept. It never becomes a dead letter.
                     self._breaker.trip()
+                finally:
+                    retrying.iter_state.reset()  # it refers to itself and to the attempt, and would keep the batch in memory
         finally:
             self.waiting = False
 

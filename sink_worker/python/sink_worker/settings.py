@@ -171,6 +171,8 @@ class TableSettings(Section):
     """Columns that do not take the events' values without loss: stop the topic, refuse its rows, or let values be rounded."""
     on_dropped: Literal["halt", "recreate"] = "halt"
     """A table that was there is gone: stop the topic (a new one would miss the earlier rows), or make it anew."""
+    mismatch_retry_seconds: PositiveFloat = 30.0
+    """How often a halted topic is tried again."""
     truncate: Literal["single-partition", "apply", "reject", "ignore"] = "single-partition"
     """TRUNCATE events have no order with other partitions: by default they apply only where a topic has a single one."""
     deletes: Literal["apply", "ignore"] = "apply"
@@ -182,8 +184,8 @@ class BatchSettings(Section):
     """A batch ends at the first of these limits; the row limit adapts between its bounds to the time a write takes."""
 
     min_rows: PositiveInt = 500
-    max_rows: PositiveInt = 20_000
-    max_bytes: PositiveInt = 16 * MIB
+    max_rows: PositiveInt = 50_000
+    max_bytes: PositiveInt = 32 * MIB
     linger_ms: PositiveInt = 50
     """How long to wait for more events while the writer is idle."""
     target_ms: PositiveInt = 1000
@@ -217,8 +219,6 @@ class DlqSettings(Section):
     max_bytes: PositiveInt = 900_000
     """A larger dead letter leaves its event out and names where it is kept."""
     poll_seconds: PositiveFloat = 1.0
-    mismatch_retry_seconds: PositiveFloat = 30.0
-    """How often a halted topic is tried again."""
 
 
 class RedisSettings(Section):
