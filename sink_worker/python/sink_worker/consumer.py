@@ -1,5 +1,6 @@
 """The group member: assignment and revocation, reading, pausing and seeking. Used by the loop's thread only."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -17,6 +18,7 @@ from sink_worker.settings import Settings
 _log = structlog.get_logger("sink_worker.consumer")
 CLAIM_RETRY_SECONDS: Final = 2.0
 GONE_RETRY_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 1.0
 _PARTITION_ERRORS: Final = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError.UNKNOWN_TOPIC_OR_PART,
                             KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # fmt: skip
 
@@ -33,6 +35,7 @@ class GroupMember:
         self._drain, self._lose, self._removed, self._failed = drain, lose, removed, failed
         self._consumer = Consumer(consumer_properties(settings, client_id), logger=kafka_logger())
         self._hinted_at = 0.0
+        self._looked_at = 0.0
         self.discard = False  # something was revoked: what is in hand is void
         self.joined = False
 
@@ -100,13 +103,17 @@ class GroupMember:
         for partition, offset in zip(moved, offsets, strict=True):
             partition.hinted = offset.offset
 
-    def end_offset(self, key: Key) -> int | None:
-        """The log's end as of the last fetch, or None."""
-        try:
-            known = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
-        except (KafkaException, RuntimeError):  # not known; or closed already
-            return None
-        return None if known is None or known[1] < 0 else int(known[1])
+    def look_ahead(self) -> None:
+        """Note now and then how long each log was at its last fetch. The client serves one caller at a time, and this thread
+        is nearly always in it: another one would wait for long."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
+        for partition in self._partitions.running():
+            with contextlib.suppress(KafkaException):  # not known yet
+                known = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
+                partition.end = None if known is None or known[1] < 0 else int(known[1])
 
     def close(self) -> None:
         """Leave the group."""

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS {schema}.outbox (
 CREATE INDEX IF NOT EXISTS outbox_by_sequence ON {schema}.outbox (pipeline, topic, sequence);
 CREATE TABLE IF NOT EXISTS {schema}.relay (
     pipeline text NOT NULL, topic text NOT NULL, next_sequence bigint NOT NULL, delivered bigint NOT NULL,
-    PRIMARY KEY (pipeline, topic)
+    ends jsonb NOT NULL DEFAULT '{{}}', PRIMARY KEY (pipeline, topic)
 );
 
 -- Tables that this pipeline writes: tells a table that was dropped from one that never was, and who writes it.

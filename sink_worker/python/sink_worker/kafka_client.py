@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from sink_worker.settings import KafkaSettings, Settings, read_secret
@@ -68,20 +68,14 @@ def relay_properties(settings: Settings, client_id: str) -> Properties:
     """The producer of dead letters: one transactional id for the pipeline, so that a new relay fences an old one."""
     return {
         **connection_properties(settings.kafka, client_id),
-        "transactional.id": relay_group(settings), "enable.idempotence": True, "compression.type": "lz4",
+        "transactional.id": transactional_id(settings), "enable.idempotence": True, "compression.type": "lz4",
         "message.max.bytes": max(1_000_000, settings.dlq.max_bytes + 65_536), "transaction.timeout.ms": 60_000, "linger.ms": 5,
     }  # fmt: skip
 
 
-def relay_group(settings: Settings) -> str:
-    """The group whose committed offset is the number of the last dead letter that Kafka has."""
+def transactional_id(settings: Settings) -> str:
+    """Of the relay, which is one for each pipeline."""
     return f"{settings.kafka.group_id}.outbox"
-
-
-def relay_clients(settings: Settings, client_id: str) -> tuple[Producer, Consumer]:
-    """The relay's producer, and a consumer that never consumes: it reads and carries the relay group's offset."""
-    consumer = Consumer({**consumer_properties(settings, client_id), "group.id": relay_group(settings)}, logger=_Logger())
-    return Producer(relay_properties(settings, client_id), logger=_Logger()), consumer
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class Loop:
         self._on_events(member)
         member.claim_due(self._decoding.forget)
         member.hint()
+        member.look_ahead()
 
     def _gather(self, member: GroupMember) -> list[Any]:
         """Messages for a batch: until a limit is met; or, when no writer is busy, until they have lingered."""
@@ -206,6 +207,7 @@ class Loop:
             self._rewind()
             return True
         member.hint()
+        member.look_ahead()
         return False
 
     def _on_events(self, member: GroupMember) -> None:

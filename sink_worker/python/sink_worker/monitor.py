@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 
 from sink_worker.kafka_client import Cluster
 from sink_worker.metrics import Metrics
-from sink_worker.partitions import Key, Partition, Partitions, State
+from sink_worker.partitions import Partition, Partitions, State
 from sink_worker.work import Event, Stale
 
 _log = structlog.get_logger("sink_worker.monitor")
@@ -18,15 +18,14 @@ GAUGE_SECONDS: Final = 2.0
 
 
 class Monitor(threading.Thread):
-    """``end_offset`` is the log's end as the consumer knows it; ``label`` names a topic's table."""
+    """``label`` names a topic's table."""
 
-    def __init__(self, partitions: Partitions, cluster: Cluster, metrics: Metrics, end_offset: Callable[[Key], int | None],
-                 label: Callable[[str], str], tell: Callable[[Event], None], topic_check_seconds: float) -> None:  # fmt: skip
+    def __init__(self, partitions: Partitions, cluster: Cluster, metrics: Metrics, label: Callable[[str], str],
+                 tell: Callable[[Event], None], topic_check_seconds: float) -> None:  # fmt: skip
         super().__init__(name="monitor", daemon=True)
         self._partitions = partitions
         self._cluster = cluster
         self._metrics = metrics
-        self._end_offset = end_offset
         self._label = label
         self._tell = tell
         self._check_every = topic_check_seconds
@@ -60,7 +59,7 @@ class Monitor(threading.Thread):
 
     def _measure(self, partition: Partition, table: str) -> float:
         """Sets the partition's gauges; how many seconds it is behind."""
-        end = self._end_offset(partition.key)
+        end = partition.end
         behind = 0 if end is None or partition.state is not State.RUNNING else max(0, end - partition.stored)
         waits = behind > 0 or partition.state is State.HALTED
         age = time.monotonic() - partition.stored_at if waits else 0.0

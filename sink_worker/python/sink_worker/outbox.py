@@ -1,8 +1,9 @@
 """The relay: dead letters from the outbox into Kafka, each exactly once.
 
-Kafka itself remembers what it has: the number of the last dead letter is committed as a group's offset inside the same
-Kafka transaction. After any crash a new relay fences the old one (same transactional id), reads that number, deletes what
-is delivered and goes on behind it. Numbers are given under a row lock, in commit order, so none appears behind the last.
+Kafka itself is asked what it has. Before letters are sent they get numbers, and the ends of their topic are stored with
+them; after any crash a new relay fences the old one (same transactional id), reads the topic from those ends on for the
+highest number that was committed, deletes what is delivered and goes on behind it. Numbers are given under a row lock, in
+commit order, so none appears behind the last. What bounds this is the topic's own retention.
 """
 
 import threading
@@ -11,27 +12,29 @@ from typing import Any, Final
 
 import psycopg
 import structlog
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException
+from psycopg.types.json import Json
 
 from sink_worker import faults
 from sink_worker.control import Connection, Control, connect
+from sink_worker.dlq import OUTBOX_ID_HEADER
 from sink_worker.errors import public_message
-from sink_worker.kafka_client import relay_clients
+from sink_worker.kafka_client import Cluster
+from sink_worker.letter_topic import Headers, Letter, LetterTopic
 from sink_worker.metrics import Metrics
 from sink_worker.rejected import RejectedStore
 from sink_worker.settings import Settings
 
 _log = structlog.get_logger("sink_worker.outbox")
 PAGE: Final = 50  # of at most dlq.max_bytes each
-KAFKA_SECONDS: Final = 30.0
 _ENSURE = "INSERT INTO {schema}.relay (pipeline, topic, next_sequence, delivered) VALUES (%s, %s, 1, 0) ON CONFLICT DO NOTHING"
-_LOCK = "SELECT next_sequence, delivered FROM {schema}.relay WHERE pipeline = %s AND topic = %s FOR UPDATE"
+_LOCK = "SELECT next_sequence, delivered, ends FROM {schema}.relay WHERE pipeline = %s AND topic = %s FOR UPDATE"
 _NUMBER = """
 WITH waiting AS (SELECT id, row_number() OVER (ORDER BY id) AS place FROM {schema}.outbox
                  WHERE pipeline = %(pipeline)s AND topic = %(topic)s AND sequence IS NULL ORDER BY id LIMIT %(page)s),
      numbered AS (UPDATE {schema}.outbox AS o SET sequence = %(next)s + w.place - 1
                   FROM waiting AS w WHERE o.id = w.id RETURNING 1)
-UPDATE {schema}.relay SET next_sequence = %(next)s + (SELECT count(*) FROM numbered)
+UPDATE {schema}.relay SET next_sequence = %(next)s + (SELECT count(*) FROM numbered), ends = %(ends)s
 WHERE pipeline = %(pipeline)s AND topic = %(topic)s
 """
 _PAGE = """
@@ -46,19 +49,20 @@ _COUNT = "SELECT count(*) FROM {schema}.outbox WHERE pipeline = %s"
 class Relay(threading.Thread):
     """One of a pipeline's workers relays at a time: the one that holds an advisory lock. Failures are waited for."""
 
-    def __init__(self, settings: Settings, control: Control, rejected: RejectedStore, metrics: Metrics, worker: str,
-                 known_tables: Callable[[], set[str]]) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, control: Control, rejected: RejectedStore, cluster: Cluster, metrics: Metrics,
+                 worker: str, known_tables: Callable[[], set[str]]) -> None:  # fmt: skip
         super().__init__(name="outbox-relay", daemon=True)
         self._settings = settings
         self._pipeline, self._topic = settings.kafka.group_id, settings.dlq.topic or ""
         self._control, self._rejected, self._metrics, self._worker = control, rejected, metrics, worker
+        self._cluster = cluster
         self._known_tables = known_tables
         self._sql = {name: control.statement(text) for name, text in (
             ("ensure", _ENSURE), ("lock", _LOCK), ("number", _NUMBER), ("page", _PAGE), ("delivered", _DELIVERED),
             ("clear", _CLEAR), ("count", _COUNT))}  # fmt: skip
         self._ending = threading.Event()
         self._connection: Connection | None = None
-        self._clients: tuple[Producer, Consumer] | None = None
+        self._letters: LetterTopic | None = None
         self._last = 0
 
     def close(self) -> None:
@@ -94,36 +98,26 @@ class Relay(threading.Thread):
         row = connection.execute(self._sql["count"], [self._pipeline]).fetchone()
         if row is None or row[0] == 0:
             return False
-        producer, consumer = self._open_clients(connection)
-        self._number(connection)
+        letters = self._open_letters(connection)
+        self._number(connection, letters)
         page = connection.execute(self._sql["page"], [self._pipeline, self._topic, self._last, PAGE]).fetchall()
         if not page:
             return False
-        self._produce(producer, consumer, page)
+        letters.send(_letter(*row) for row in page)
         faults.reach(faults.RELAY_COMMITTED)
         self._clear(connection, page[-1][1])
         return len(page) == PAGE
 
-    def _number(self, connection: Connection) -> None:
+    def _number(self, connection: Connection, letters: LetterTopic) -> None:
+        ends = Json(letters.ends())
         with connection.transaction():
             row = connection.execute(self._sql["lock"], [self._pipeline, self._topic]).fetchone()
             following = row[0] if row else 1
-            connection.execute(
-                self._sql["number"], {"pipeline": self._pipeline, "topic": self._topic, "next": following, "page": PAGE}
-            )
+            given = {"pipeline": self._pipeline, "topic": self._topic, "next": following, "page": PAGE, "ends": ends}
+            connection.execute(self._sql["number"], given)
             # Kafka will hold these numbers: they must not be given again after a crash of the server.
             connection.execute("SET LOCAL synchronous_commit = on")
         faults.reach(faults.RELAY_SEQUENCED)
-
-    def _produce(self, producer: Producer, consumer: Consumer, page: list[Any]) -> None:
-        producer.begin_transaction()
-        for identity, _, key, value, headers in page:
-            named = [(name, text.encode()) for name, text in headers] + [("cdc.outbox.id", str(identity).encode())]
-            producer.produce(self._topic, value=bytes(value), key=None if key is None else bytes(key), headers=named)
-        mark = TopicPartition(self._topic, 0, page[-1][1] + 1)
-        producer.send_offsets_to_transaction([mark], consumer.consumer_group_metadata(), KAFKA_SECONDS)
-        faults.reach(faults.RELAY_PRODUCED)
-        producer.commit_transaction(KAFKA_SECONDS)
 
     def _clear(self, connection: Connection, delivered: int) -> None:
         with connection.transaction():
@@ -132,19 +126,17 @@ class Relay(threading.Thread):
         self._last = delivered
         faults.reach(faults.RELAY_CLEARED)
 
-    def _open_clients(self, connection: Connection) -> tuple[Producer, Consumer]:
-        """The clients; new ones first fence whoever relayed before, and learn how far that one came."""
-        if self._clients is None:
-            producer, consumer = relay_clients(self._settings, f"{self._worker}-relay")
-            self._clients = producer, consumer
-            producer.init_transactions(KAFKA_SECONDS)
-            known = consumer.committed([TopicPartition(self._topic, 0)], timeout=KAFKA_SECONDS)[0]
-            if known.error is not None:
-                raise KafkaException(known.error)
+    def _open_letters(self, connection: Connection) -> LetterTopic:
+        """The topic; when it is new here, whoever relayed before is fenced, and how far that one came is looked up."""
+        if self._letters is None:
+            letters = LetterTopic(self._settings, self._cluster, f"{self._worker}-relay")
+            letters.take_over()
             connection.execute(self._sql["ensure"], [self._pipeline, self._topic])
             row = connection.execute(self._sql["lock"], [self._pipeline, self._topic]).fetchone()
-            self._clear(connection, max(known.offset - 1, row[1] if row else 0, 0))
-        return self._clients
+            _, delivered, ends = row or (1, 0, {})
+            self._clear(connection, max(delivered, letters.last_behind(ends) if ends else 0))
+            self._letters = letters
+        return self._letters
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -165,7 +157,14 @@ class Relay(threading.Thread):
     def _drop(self) -> None:
         """Forget both sides: after an error only a new beginning knows what is true."""
         self._leading = False
-        self._clients = None
+        self._letters = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _letter(identity: int, sequence: int, key: Any, value: Any, headers: list[tuple[str, str]]) -> Letter:
+    """A row of the outbox."""
+    named: Headers = [(name, text.encode()) for name, text in headers]
+    named.append((OUTBOX_ID_HEADER, str(identity).encode()))
+    return Letter(sequence, None if key is None else bytes(key), bytes(value), named)

@@ -45,6 +45,7 @@ class Partition:
     stored_at: float = field(default_factory=time.monotonic)
     event_ms: int | None = None
     hinted: int = -1
+    end: int | None = None  # of the log, as of the last fetch
 
     @property
     def key(self) -> Key:

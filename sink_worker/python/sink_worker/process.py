@@ -105,9 +105,9 @@ class WorkerProcess:
         member = GroupMember(self._settings, self._name, self._partitions, claimer, loop.drain, loop.lose,
                              lambda key: self._removed(label(key[0]), key), self.metrics.error)  # fmt: skip
         self._loop, self._member = loop, member
-        monitor = Monitor(self._partitions, self._cluster, self.metrics, member.end_offset, label, self._events.put,
+        monitor = Monitor(self._partitions, self._cluster, self.metrics, label, self._events.put,
                           self._settings.kafka.topic_check_seconds)  # fmt: skip
-        relay = Relay(self._settings, self._control, rejected, self.metrics, self._name,
+        relay = Relay(self._settings, self._control, rejected, self._cluster, self.metrics, self._name,
                       lambda: {label(partition.topic) for partition in self._partitions.all()})  # fmt: skip
         helpers = [*self._lanes, monitor, relay, *([self._redis] if self._redis.enabled else [])]
         for helper in helpers:
