@@ -5,7 +5,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from bench.sink import floor, latency, report, worker
@@ -13,6 +14,7 @@ from bench.sink.data import Data, fill
 from bench.sink.jdbc import JdbcSink
 from bench.sink.run import Run
 from bench.sink.stage import Stage, Target, ask
+from tests.harness.sink_worker import SinkWorker
 from tests.sink.workload.envelopes import Format
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
@@ -63,22 +65,18 @@ def _cases(stage: Stage, data: Data, batches: list[floor.Batch], sink: JdbcSink)
     cases: list[Case] = [(report.FLOOR, lambda: floor.run(stage, data, batches))]
     for kind in data.with_tombstones:
         ours, bare = data.with_tombstones[kind], data.without_tombstones[kind]
-        cases += [(f"worker, {shape}, {kind}", _bind(worker.run, stage, ours, data.checksum, shape)) for shape in worker.SHAPES]
-        cases.append((f"{report.BEST}, {kind}", _bind(sink.run, bare, data.checksum, True)))
-        cases.append(
-            (f"{report.DEFAULTS}, {kind}", lambda ours=ours: sink.run(ours, data.checksum, False, limit=DEFAULT_SECONDS))
-        )
+        cases += [
+            (f"worker, {shape}, {kind}", partial(worker.run, stage, ours, data.checksum, shape)) for shape in worker.SHAPES
+        ]
+        cases.append((f"{report.BEST}, {kind}", partial(sink.run, bare, data.checksum, True)))
+        cases.append((f"{report.DEFAULTS}, {kind}", partial(sink.run, ours, data.checksum, False, limit=DEFAULT_SECONDS)))
     return cases
-
-
-def _bind(function: Callable[..., Run], *arguments: object) -> Callable[[], Run]:
-    return lambda: function(*arguments)
 
 
 def _warm_up(sink: JdbcSink, data: Data) -> None:
     """A first run for the JVM to compile: it is not counted."""
     for topic in data.without_tombstones.values():
-        _measured(f"warm-up: {report.BEST}, {topic.format}", lambda topic=topic: sink.run(topic, data.checksum, True))
+        _measured(f"warm-up: {report.BEST}, {topic.format}", partial(sink.run, topic, data.checksum, True))
 
 
 def _measured(what: str, measure: Callable[[], Run]) -> Run:
@@ -91,26 +89,24 @@ def _measured(what: str, measure: Callable[[], Run]) -> Run:
 
 def _latencies(stage: Stage, sink: JdbcSink, options: argparse.Namespace) -> dict[str, Callable[[], latency.Latency]]:
     return {
-        f"{peer}, {kind}": lambda kind=kind, opened=opened, peer=peer: _latency(
-            stage, options.seconds, kind, opened, peer, sink
-        )
+        f"{peer}, {kind}": partial(_latency, stage, options.seconds, kind, opened, sink)
         for kind in options.formats
         for peer, opened in (("worker, one writer", _worker), (report.BEST, _jdbc))
     }
 
 
-def _latency(stage: Stage, seconds: int, kind: Format, opened: "Opened", peer: str, sink: JdbcSink) -> latency.Latency:
+def _latency(stage: Stage, seconds: int, kind: Format, opened: "Opened", sink: JdbcSink) -> latency.Latency:
     with opened(stage, sink, kind) as start:
         return latency.measure(stage, kind, seconds, start, "jdbc" if opened is _jdbc else "worker")
 
 
 Start = Callable[[str, Target], Callable[[], int]]
-Opened = Callable[[Stage, JdbcSink, Format], "contextmanager[Start]"]
+Opened = Callable[[Stage, JdbcSink, Format], AbstractContextManager[Start]]
 
 
 @contextmanager
 def _worker(stage: Stage, _: JdbcSink, __: Format) -> Iterator[Start]:
-    running: list[worker.SinkWorker] = []
+    running: list[SinkWorker] = []
 
     def start(topic: str, target: Target) -> Callable[[], int]:
         running.append(worker.prepare(stage, topic, target, "one writer"))

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -27,7 +28,7 @@ MOMENT = datetime(2026, 5, 5, tzinfo=UTC)
 Spoil = Callable[[Record], tuple[bytes | None, bytes | None]]
 
 
-def order(key: int, **values: object) -> Order:
+def order(key: int, **values: Any) -> Order:
     """A row that is good but for the values given."""
     row = Order(key, 1, "new", Decimal("1.00"), 1, False, 1.0, None, MOMENT.replace(tzinfo=None), MOMENT)
     return row._replace(**values)

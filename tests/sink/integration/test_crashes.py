@@ -13,7 +13,7 @@ from tests.sink.integration.streams import EVENTS, Streams
 pytestmark = pytest.mark.integration
 
 CRASH_SECONDS = 60
-PARTS = 10
+PARTS = 20
 PAUSE_SECONDS = 0.3
 ONCE = (faults.DDL, faults.CLAIMED, faults.ASSIGNED)
 RELAY = (faults.RELAY_SEQUENCED, faults.RELAY_PRODUCED, faults.RELAY_COMMITTED, faults.RELAY_CLEARED)
@@ -40,9 +40,11 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(pipeline: Pipeline, step: 
     worker = streams.worker()
     worker.start(crash_at=step, wait=False)
     with worker:
-        for _ in range(PARTS // 2):
-            streams.send(EVENTS // PARTS)
-            time.sleep(PAUSE_SECONDS)  # so that the worker sees several batches
+        wait_until("the worker to be up", lambda: worker.process.exit_code is not None or worker.is_live(), CRASH_SECONDS)
+        for _ in range(PARTS):  # while it runs: it is to see several batches
+            if worker.process.exit_code is None:
+                streams.send(EVENTS // 2 // PARTS)
+                time.sleep(PAUSE_SECONDS)
         wait_until(f"the crash at {step}", lambda: worker.process.exit_code is not None, CRASH_SECONDS)
         assert worker.process.exit_code == -signal.SIGKILL
     streams.send(EVENTS // 2)

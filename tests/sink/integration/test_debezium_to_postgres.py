@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ def wait_equal(pipeline: Pipeline, source: Source, table: str) -> None:
         )
     except RuntimeError:
         found = target_rows(pipeline.dsn, table, source.kinds)
-        different = {
+        different: dict[Any, Any] = {
             (key, name): (found.get(key, {}) and found[key][place], wanted.get(key, {}) and wanted[key][place])
             for key in found.keys() | wanted.keys()
             for place, name in enumerate(source.kinds)

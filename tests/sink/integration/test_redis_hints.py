@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_the_checkpoint_names_offset_time_and_worker(pipeline: Pipeline, redis: 
 def test_a_lying_redis_changes_nothing(pipeline: Pipeline, redis: RedisServer, lie: object) -> None:
     """The next worker goes on where PostgreSQL says."""
     streams = Streams(pipeline)
-    settings = {"redis": {"url": redis.url}}
+    settings: dict[str, Any] = {"redis": {"url": redis.url}}
     with streams.worker(**settings):
         streams.send(PART)
         pipeline.wait_caught_up()
