@@ -8,7 +8,9 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NATIVE := .venv/.native
 NATIVE_SOURCES := $(shell find sink_worker/src -name '*.rs') sink_worker/Cargo.toml sink_worker/Cargo.lock.in sink_worker/pyproject.toml
 FAST := tests/unit tests/contract tests/policy
-SINK := tests/sink/unit tests/sink/native
+# The real programs of the tests; those that take longest to make come last.
+PROGRAMS := java etcd kafka haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc jmx-exporter \
+  postgresql mariadb redis strimzi-crds compose kubectl pulumi kube-apiserver
 
 .PHONY: preview test check-fast check-real generated bench clean
 
@@ -28,8 +30,8 @@ check-fast: $(DEVELOPMENT)
 	@$(BIN)/pytest $(FAST)
 
 check-real: $(NATIVE)
-	@$(BIN)/python -m tests.toolchain java etcd kafka strimzi-crds compose kubectl pulumi kube-apiserver
-	@$(BIN)/pytest tests/integration $(SINK)
+	@$(BIN)/python -m tests.toolchain $(PROGRAMS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration tests/sink
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
 generated: $(DEVELOPMENT)

@@ -1,6 +1,7 @@
 """The base of one component's spec: what it asks of Kafka, and what must hold between it and the rest of the environment."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.core.errors import Problem
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ComponentSpec(SpecModel):
-    """A field of :class:`EnvironmentSpec`. The environment asks each of its components these two questions, so that a new
+    """A field of :class:`EnvironmentSpec`. The environment asks each of its components these questions, so that a new
     component changes nothing elsewhere."""
 
     def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
@@ -22,4 +23,9 @@ class ComponentSpec(SpecModel):
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """What does not fit the rest of the environment; paths begin at the environment's root. It is asked only once every
         reference between pipelines and tenants holds."""
+        yield from ()
+
+    def file_problems(self, root: Path) -> Iterator[Problem]:
+        """What is wrong with the files that it names, which lie in the project folder ``root``; paths are relative to it. Asked
+        by loading alone: a spec that is built from plain values reads no file."""
         yield from ()

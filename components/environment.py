@@ -9,16 +9,23 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 from pydantic.alias_generators import to_camel
 
+from components.cassandra_agent.spec import CassandraAgentSpec
 from components.component_spec import ComponentSpec
+from components.connect.spec import ConnectSpec
 from components.core.context import Context, Target, Tier
 from components.core.errors import Problem, SpecError, WrongValue, shown
 from components.core.model import DnsLabel, SpecModel, duplicates, setting
 from components.core.paths import format_path, format_step
+from components.haproxy.spec import HaproxySpec
 from components.kafka.check import check_kafka, check_state
 from components.kafka.derive import derive_state, sink_group
 from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState, combined
+from components.mirror_maker.derive import with_mirrored
+from components.mirror_maker.spec import DisasterRecoverySpec, MirrorMakerSpec
 from components.pipelines.spec import PipelineSpec
+from components.schema_registry.spec import SchemaRegistrySpec
+from components.sink.spec import SinkWorkersSpec
 from components.tenancy.spec import NamingSpec, TenantSpec
 
 CONFIG_KEY = "cdc-platform:environment"
@@ -109,6 +116,27 @@ class EnvironmentSpec(SpecModel):
     pipelines: tuple[PipelineSpec, ...] = setting(
         (), help="Source tables to PostgreSQL.", becomes="topics, users, ACLs, quotas, DLQ topics"
     )
+    schema_registry: SchemaRegistrySpec | None = setting(
+        None, help="The schema registry; none when left out.", becomes="Deployment schema-registry; its containers"
+    )
+    haproxy: HaproxySpec | None = setting(
+        None, help="HAProxy in front of registry and Connect; none when left out.", becomes="Deployment haproxy; its container"
+    )
+    connect: ConnectSpec | None = setting(
+        None, help="Kafka Connect, blue and green; none when left out.", becomes="KafkaConnect, KafkaConnector; containers"
+    )
+    cassandra_agent: CassandraAgentSpec | None = setting(
+        None, help="Debezium beside each Cassandra node; none when left out.", becomes="agents' containers; sidecars' files"
+    )
+    sink: SinkWorkersSpec | None = setting(
+        None, help="The sink workers; none when left out.", becomes="Deployments and containers sink-<pipeline>"
+    )
+    mirror_maker: MirrorMakerSpec | None = setting(
+        None, help="The environment that this one stands in for.", becomes="KafkaMirrorMaker2; MirrorMaker containers"
+    )
+    disaster_recovery: DisasterRecoverySpec | None = setting(
+        None, help="The environment that stands in for this one.", becomes="KafkaUser mirror-maker"
+    )
     waivers: tuple[WaiverSpec, ...] = setting(
         (), help="Rules broken knowingly, for a time.", becomes="waived findings of the check"
     )
@@ -132,12 +160,13 @@ class EnvironmentSpec(SpecModel):
     @cached_property
     def kafka_state(self) -> KafkaState:
         """Every topic and user: declared, derived from pipelines, and those that the components' own programs need."""
-        return combined(
+        state = combined(
             [
                 derive_state(self.kafka, self.tenants, self.pipelines, self.naming),
                 *(component.kafka_state(self) for component in self.components.values()),
             ]
         )
+        return state if self.mirror_maker is None else with_mirrored(state, self.mirror_maker, self)
 
     @cached_property
     def components(self) -> Mapping[str, ComponentSpec]:
@@ -209,6 +238,9 @@ def _reference_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
                 f"{where}[{index}].tenant", f"there is no tenant {tenant}", f"declare it under tenants, or use one of: {known}"
             )
     yield from _table_problems(spec)
+    for index, pipeline in enumerate(spec.pipelines):
+        if pipeline.sink.via == "jdbc" and spec.connect is None:
+            yield Problem(f"pipelines[{index}].sink.via", "the JDBC sink runs on Kafka Connect", "declare connect")
 
 
 def _table_problems(spec: EnvironmentSpec) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from components.core import yaml_text
 from components.core.errors import CdcError, Problem, SpecError, shown
@@ -15,6 +16,7 @@ from components.core.fields import model_inside
 from components.core.paths import Location, parse_path
 from components.environment import CONFIG_KEY, EnvironmentSpec
 from components.mending import problems_behind
+from components.mirror_maker.pairs import pair_problems, partners
 from components.refusals import refusals
 
 _STACK_FILE = re.compile(r"^Pulumi\.([a-z0-9-]+)\.yaml$")
@@ -50,7 +52,7 @@ def _read(path: Path) -> str:
 
 
 def parse_environment(text: str, stack: str, root: Path | None = None, source: str | None = None) -> EnvironmentSpec:
-    """The spec in the text of a stack file; ``root`` is where a referenced spec file is looked for."""
+    """The spec in the text of a stack file; ``root`` is where files that it names are looked for."""
     source = source or f"Pulumi.{stack}.yaml"
     document = yaml_text.load(text, source)
     if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
@@ -60,7 +62,7 @@ def parse_environment(text: str, stack: str, root: Path | None = None, source: s
     value = document["config"].get(CONFIG_KEY)
     if isinstance(value, str) and root is not None:
         return _parse_referenced(root, value, stack, source)
-    return build_environment(value, stack, source, text, ("config", CONFIG_KEY))
+    return build_environment(value, stack, source, text, ("config", CONFIG_KEY), root)
 
 
 def _parse_referenced(root: Path, reference: str, stack: str, source: str) -> EnvironmentSpec:
@@ -77,7 +79,7 @@ def _parse_referenced(root: Path, reference: str, stack: str, source: str) -> En
             source,
         )
     text = _read(path)
-    return build_environment(yaml_text.load(text, reference), stack, reference, text, ())
+    return build_environment(yaml_text.load(text, reference), stack, reference, text, (), root)
 
 
 def _inside(root: Path, reference: str) -> Path | None:
@@ -89,8 +91,11 @@ def _inside(root: Path, reference: str) -> Path | None:
         return None
 
 
-def build_environment(value: Any, stack: str, source: str, text: str = "", prefix: Location = ()) -> EnvironmentSpec:
-    """The spec from plain values. ``prefix`` is where they sit in ``text``, for line numbers."""
+def build_environment(
+    value: Any, stack: str, source: str, text: str = "", prefix: Location = (), root: Path | None = None
+) -> EnvironmentSpec:
+    """The spec from plain values. ``prefix`` is where they sit in ``text``, for line numbers; files that the spec names are
+    judged as they lie in ``root``, where it is given."""
     if not isinstance(value, dict):
         what = "is missing" if value is None else f"is {shown(value)}, not a mapping"
         raise SpecError([Problem(CONFIG_KEY, what, "write at least tier: and target:")], source)
@@ -98,6 +103,8 @@ def build_environment(value: Any, stack: str, source: str, text: str = "", prefi
     named = {**value, "name": stack}
     try:
         spec = _validate(named)
+        found += [] if root is None else _file_problems(spec, root)
+        found += _partner_problems(spec, root)
         if not found:
             return spec
     except ValidationError as error:
@@ -115,6 +122,45 @@ def _validate(value: Any) -> EnvironmentSpec:
     return EnvironmentSpec.model_validate(value, by_alias=True, by_name=False)
 
 
+def _file_problems(spec: EnvironmentSpec, root: Path) -> Iterator[Problem]:
+    for name, component in spec.components.items():
+        yield from (problem.under(to_camel(name)) for problem in component.file_problems(root))
+
+
+def _partner_problems(spec: EnvironmentSpec, root: Path | None) -> Iterator[Problem]:
+    """What does not fit the environments that this one names."""
+    if root is not None and partners(spec):
+        yield from pair_problems(spec, load_partners(root, spec), stacks(root))
+
+
+def load_partners(root: Path, spec: EnvironmentSpec) -> dict[str, EnvironmentSpec]:
+    """The specs of the environments that ``spec`` names as its source or standby, and of those that they name; each by itself,
+    and without those that are refused."""
+    known = stacks(root)
+    found: dict[str, EnvironmentSpec] = {}
+    pending = list(partners(spec))
+    while pending:
+        name = pending.pop()
+        other = _partner(root, name) if name in known and name not in {spec.name, *found} else None
+        if other is not None:
+            found[name] = other
+            pending += partners(other)
+    return found
+
+
+def _partner(root: Path, stack: str) -> EnvironmentSpec | None:
+    """The spec of another stack by itself; ``None`` for one that is refused, which its own check reports."""
+    try:
+        document = yaml_text.load(_read(root / f"Pulumi.{stack}.yaml"), stack)
+        value = document["config"][CONFIG_KEY]
+        if isinstance(value, str):
+            path = _inside(root, value)
+            value = None if path is None else yaml_text.load(_read(path), value)
+        return _validate({**value, "name": stack})
+    except (CdcError, ValidationError, LookupError, TypeError):
+        return None
+
+
 def _name_problems(value: Mapping[str, Any], stack: str) -> Iterator[Problem]:
     if value.get("name", stack) != stack:
         yield Problem(
@@ -126,4 +172,12 @@ def _with_line(problem: Problem, lines: yaml_text.Lines, prefix: Location) -> Pr
     return replace(problem, line=problem.line or lines.of((*prefix, *parse_path(problem.path))))
 
 
-__all__ = ["Location", "build_environment", "load_environment", "model_inside", "parse_environment", "stacks"]
+__all__ = [
+    "Location",
+    "build_environment",
+    "load_environment",
+    "load_partners",
+    "model_inside",
+    "parse_environment",
+    "stacks",
+]

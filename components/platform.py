@@ -3,10 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from components.cassandra_agent import render as cassandra_agent
+from components.connect import render as connect
 from components.core.rendered import Rendered, merge
 from components.environment import EnvironmentSpec
 from components.foundation import render as foundation
+from components.haproxy import render as haproxy
 from components.kafka import render as kafka
+from components.mirror_maker import render as mirror_maker
+from components.schema_registry import render as schema_registry
+from components.sink import render as sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,12 @@ class Part:
 PARTS = (
     Part(foundation.render, "components.foundation.component:Foundation"),
     Part(kafka.render, "components.kafka.component:KafkaCluster"),
+    Part(mirror_maker.render, "components.mirror_maker.component:MirrorMaker"),
+    Part(schema_registry.render, "components.schema_registry.component:SchemaRegistry"),
+    Part(connect.render, "components.connect.component:KafkaConnect"),
+    Part(cassandra_agent.render, "components.cassandra_agent.component:CassandraAgent"),
+    Part(sink.render, "components.sink.component:SinkWorkers"),
+    Part(haproxy.render, "components.haproxy.component:Haproxy"),
 )
 """In the order in which they stand on each other."""
 

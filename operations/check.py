@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from components.core.errors import CdcError, Problem, SpecError
+from components.loading import load_partners
 from operations import project
 from operations.options import Root, Today, stack_argument
 from operations.reports import Checked, Judged, Refused, json_report, markdown_report, sarif_report, text_report
@@ -85,7 +86,7 @@ def check_stack(root: Path, stack: str, today: date) -> Checked:
         return Refused(stack, project.in_repository(root, source), problems, str(error))
     written = project.written_spec(root, stack)
     file = SpecFile(project.in_repository(root, written.source), written.text, written.prefix)
-    return Judged(stack, judge(Subject.of(spec), today), file)
+    return Judged(stack, judge(Subject.of(spec, load_partners(root, spec)), today), file)
 
 
 def _as_problem(error: CdcError) -> list[Problem]:

@@ -17,13 +17,13 @@ from components.core.errors import CdcError, SpecError
 from components.core.garbage import collect_rarely
 from operations.options import Root
 
-VERBS = ("preview", "render", "check", "diff", "explain", "schema")
+VERBS = ("preview", "render", "check", "diff", "explain", "lineage", "schema", "schemas", "connect", "dr")
 EPILOG = """\b
 Exit codes:
   0  done, nothing to object to
-  1  check, preview, diff: a mandatory rule is broken
-  2  bad input: a wrong option, stack or spec, a place that cannot be written
-  3  diff: the two sides differ
+  1  check, preview, diff: a mandatory rule is broken; schemas: a schema is incompatible
+  2  bad input: a wrong option, stack or spec, a place that cannot be written, a registry that cannot be reached
+  3  diff: the two sides differ; dr: more than the RPO would be lost, or the standby cannot take over
 
 \b
 Examples:
@@ -47,9 +47,7 @@ class VerbGroup(typer.core.TyperGroup):
             return None
         if cmd_name not in self.commands:
             module = import_module(f"operations.{cmd_name}")
-            single = typer.Typer(add_completion=False, rich_markup_mode=None)
-            single.command(cmd_name, epilog=module.EPILOG)(module.command)
-            self.commands[cmd_name] = typer_command(single)
+            self.commands[cmd_name] = typer_command(getattr(module, "app", None) or _single(cmd_name, module))
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -68,6 +66,13 @@ class VerbGroup(typer.core.TyperGroup):
         except Exception as error:
             _report_bug(error)
             sys.exit(70)  # EX_SOFTWARE of sysexits.h: neither a verdict nor the user's mistake
+
+
+def _single(name: str, module: Any) -> typer.Typer:
+    """A verb that is one command; a module with several has an ``app`` of its own."""
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name, epilog=module.EPILOG)(module.command)
+    return single
 
 
 app = typer.Typer(

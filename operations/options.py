@@ -10,7 +10,9 @@ import typer
 def _inherited(ctx: typer.Context, value: Path | None) -> Path | None:
     """``cdc --root DIR verb`` and ``cdc verb --root DIR`` mean the same; the nearer one wins."""
     parent = ctx.parent
-    return value if value is not None or parent is None else parent.params.get("root")
+    while value is None and parent is not None:
+        value, parent = parent.params.get("root"), parent.parent
+    return value
 
 
 def _stacks(ctx: typer.Context, incomplete: str) -> list[str]:

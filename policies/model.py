@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, Literal, TypeVar
 
@@ -63,15 +63,17 @@ class NodeConfiguration:
 
 @dataclass(frozen=True)
 class Subject:
-    """An environment as rules see it: what was written, and everything that it becomes."""
+    """An environment as rules see it: what was written, and everything that it becomes. ``others`` are the environments that
+    it names as its source or standby, where their specs are at hand: rules over two environments say nothing without."""
 
     spec: EnvironmentSpec
     rendered: Rendered
+    others: Mapping[str, EnvironmentSpec] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: EnvironmentSpec) -> "Subject":
+    def of(cls, spec: EnvironmentSpec, others: Mapping[str, EnvironmentSpec] | None = None) -> "Subject":
         """``spec`` with what it renders to."""
-        return cls(spec, render(spec))
+        return cls(spec, render(spec), others or {})
 
     @property
     def state(self) -> KafkaState:

@@ -26,9 +26,11 @@ def container_security() -> Body:
     }
 
 
-def pod_security(group: int = 0) -> Body:
-    """``group`` owns the pod's volumes, secrets included."""
-    return {"fsGroup": group, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+def pod_security(group: int = 0, user: int | None = None) -> Body:
+    """``group`` owns the pod's volumes, secrets included. ``user`` runs it: a kubelet does not start an image that says its
+    user by name, because it cannot tell that it is not root."""
+    own: Body = {} if user is None else {"runAsUser": user}
+    return {"fsGroup": group, "runAsNonRoot": True, **own, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def resources(spec: ResourcesSpec) -> Body:
@@ -70,6 +72,7 @@ class Service:
     container: Body
     resources: ResourcesSpec
     group: int
+    user: int | None = None
     volumes: Sequence[Body] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +111,7 @@ class Service:
             "containers": [main],
             "enableServiceLinks": False,
             "priorityClassName": context.priority_class(self.priority),
-            "securityContext": pod_security(self.group),
+            "securityContext": pod_security(self.group, self.user),
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "topologySpreadConstraints": spread(self.selector),
         }

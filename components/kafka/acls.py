@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from components.kafka.state import AclBinding
+from components.kafka.state import AclBinding, merged_acls
+
+__all__ = ["group_acl", "merged_acls", "topic_acl", "transactional_acl"]
 
 
 def topic_acl(pattern: str, *operations: str) -> AclBinding:
@@ -21,11 +23,3 @@ def group_acl(pattern: str) -> AclBinding:
 def transactional_acl(pattern: str) -> AclBinding:
     """Writing in transactions whose id is ``pattern``, or begins with it where that ends in ``*``."""
     return replace(topic_acl(pattern, "Describe", "Write"), resource="transactionalId")
-
-
-def merged_acls(acls: list[AclBinding]) -> tuple[AclBinding, ...]:
-    """One binding per resource pattern and host, with all its operations: what Kafka keeps, and shorter to read."""
-    merged: dict[AclBinding, set[str]] = {}
-    for acl in acls:
-        merged.setdefault(replace(acl, operations=()), set()).update(acl.operations)
-    return tuple(sorted(replace(acl, operations=tuple(sorted(operations))) for acl, operations in merged.items()))

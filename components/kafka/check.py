@@ -15,6 +15,9 @@ from components.kafka.spec import KafkaSpec, Scalar, TopicSpec
 from components.kafka.state import KafkaState, Topic
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_NAMED_BY_USERS = ("kafka.topics", "pipelines")
+"""Where topics come from whose names follow the user's convention; a program's own topics have the names it gives them."""
+
 _DNS_SUBDOMAIN_LENGTH = 253
 _USER_LENGTH = 63
 _CLUSTER_LENGTH = 63 - len("-kafka-") - 11 - len("-bootstrap")
@@ -214,7 +217,7 @@ def _check_topic(kafka: KafkaSpec, topic: Topic, pattern: str | None) -> Iterato
             f"the Kubernetes name of {topic.name} is longer than {_DNS_SUBDOMAIN_LENGTH}",
             "set a shorter name or resourceName",
         )
-    if pattern is not None and not re.search(pattern, topic.name):
+    if pattern is not None and topic.origin.startswith(_NAMED_BY_USERS) and not re.search(pattern, topic.name):
         yield Problem(
             topic.said_at.get("name", topic.origin),
             f"{topic.name} does not match naming.pattern {pattern}",

@@ -29,7 +29,7 @@ def desired_state(kafka: KafkaSpec, state: KafkaState, context: Context) -> str:
     """Everything in Kafka's own names and units, sorted. A password is a reference, or null for one yet to be made.
 
     ``defaultQuota`` is that of every user that has none of its own; ``brokers`` is what ``server.properties`` says already,
-    repeated for those who compare it with a running cluster.
+    repeated for those who compare it with a running cluster. A topic that is ``mirrored`` is MirrorMaker's to make.
     """
     document = {
         "version": VERSION,
@@ -54,6 +54,7 @@ def _topic(topic: Topic) -> dict[str, Any]:
         "partitions": topic.partitions,
         "replicationFactor": topic.replicas,
         "config": {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in topic.config.items()},
+        **({"mirrored": True} if topic.mirrored else {}),
         **_ownership(topic),
     }
 

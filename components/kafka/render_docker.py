@@ -1,6 +1,7 @@
 """Kafka as containers on one machine. Pure."""
 
 import shlex
+from collections.abc import Mapping
 
 from components.core import versions
 from components.core.context import Context
@@ -10,7 +11,7 @@ from components.kafka.desired_state import desired_state
 from components.kafka.listeners import REPLICATION_PORT, SECRETS, needs_certificate, published_port
 from components.kafka.nodes import CONTROLLER_PORT, Node
 from components.kafka.properties import DATA, TIERED, server_properties
-from components.kafka.spec import KafkaSpec, NodePoolSpec
+from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState
 
 COMPONENT = "kafka"
@@ -29,7 +30,7 @@ TEMPORARY = "/tmp:exec,mode=1777,size=64m"  # noqa: S108 - the container's own
 START_SECONDS = 300
 """How long a node may take before its health counts: after a crash it must first read its logs."""
 
-_LOGGING = """# To the container's log only: a read-only root has no place for files, and docker rotates what it keeps.
+CONSOLE_LOGGING = """# To the container's log only: a read-only root has no place for files, and docker rotates what it keeps.
 status = error
 appender.console.type = Console
 appender.console.name = console
@@ -67,7 +68,7 @@ def _workload(kafka: KafkaSpec, node: Node, context: Context) -> Workload:
         image=kafka.image or f"{versions.KAFKA_IMAGE.partition(':')[0]}:{kafka.version}",
         command=("bash", "-c", _start_script(kafka, node, context)),
         environment=_environment(kafka, node),
-        files={SERVER_PROPERTIES: server_properties(kafka, node, context), LOGGING: _LOGGING},
+        files={SERVER_PROPERTIES: server_properties(kafka, node, context), LOGGING: CONSOLE_LOGGING},
         mounts=_mounts(kafka, node),
         ports=_ports(kafka, node),
         tmpfs=(TEMPORARY,),
@@ -100,15 +101,14 @@ def _environment(kafka: KafkaSpec, node: Node) -> dict[str, str]:
         "LOG_DIR": "/tmp/kafka-logs",  # noqa: S108 - the container's own
     }
     if node.pool.jvm.options:
-        environment["KAFKA_JVM_PERFORMANCE_OPTS"] = _jvm_options(node.pool)
+        environment["KAFKA_JVM_PERFORMANCE_OPTS"] = jvm_options(node.pool.jvm.options)
     if node.is_broker and kafka.tiered is not None and kafka.tiered.credentials is not None:
         environment["AWS_SHARED_CREDENTIALS_FILE"] = S3_CREDENTIALS
     return dict(sorted(environment.items()))
 
 
-def _jvm_options(pool: NodePoolSpec) -> str:
+def jvm_options(chosen: Mapping[str, str]) -> str:
     """``-XX`` options over Kafka's own; another collector replaces G1 (a JVM refuses two)."""
-    chosen = pool.jvm.options
     defaults = dict(_GARBAGE_COLLECTION)
     if any(name.startswith("Use") and name.endswith("GC") and value == "true" for name, value in chosen.items()):
         del defaults["UseG1GC"]

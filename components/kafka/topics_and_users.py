@@ -21,6 +21,8 @@ def topic_manifests(kafka: KafkaSpec, state: KafkaState, context: Context) -> li
         if topic.name != topic.resource_name:
             spec = {"topicName": topic.name, **spec}
         metadata = _metadata(topic.resource_name, base, topic.tenant, topic.pipeline, topic.owner, context)
+        if topic.mirrored:  # the operator neither makes, changes nor deletes it, and takes it over when this goes
+            metadata["annotations"]["strimzi.io/managed"] = "false"
         body = {"apiVersion": API_VERSION, "kind": "KafkaTopic", "metadata": metadata, "spec": spec}
         manifests.append(Manifest(TOPICS, body, stateful=True))
     return manifests

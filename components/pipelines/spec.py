@@ -15,7 +15,7 @@ from components.core.model import (
     setting,
 )
 from components.core.paths import format_step
-from components.core.quantities import MessageSize, Retention
+from components.core.quantities import Duration, MessageSize, Retention
 from components.tenancy.spec import QuotaSpec
 
 SourceKind = Literal["mysql", "mariadb", "cassandra"]
@@ -80,6 +80,14 @@ class PostgresSinkSpec(SpecModel):
     schema_name: str = setting(
         "public", alias="schema", help="Target schema.", becomes="settings of the sink worker", min_length=1
     )
+    user: str = setting(
+        "cdc_sink", help="The user that writes rows.", becomes="connection.username of the JDBC sink connector", min_length=1
+    )
+    password: SecretReference | None = setting(
+        None,
+        help="Reference to that user's password; the JDBC sink connector needs it.",
+        becomes="a config-provider reference; the value is never rendered",
+    )
 
 
 class SinkSpec(SpecModel):
@@ -92,6 +100,25 @@ class SinkSpec(SpecModel):
     group: str | None = setting(
         None, help="Consumer group, when not the one that naming gives.", becomes="consumer group and its ACL", min_length=1
     )
+    via: Literal["sink-worker", "jdbc"] = setting(
+        "sink-worker",
+        help="What writes the rows: the platform's worker, or Debezium's JDBC sink on Kafka Connect.",
+        becomes="a sink worker, or a sink connector",
+    )
+    tasks: int = setting(
+        3, help="Tasks of the JDBC sink connector; more than partitions are idle.", becomes="tasks.max", ge=1, le=1000
+    )
+
+    def problems(self) -> list[Problem]:
+        if self.via == "jdbc" and self.postgres.password is None:
+            return [
+                Problem(
+                    "postgres.password",
+                    "the JDBC sink connector needs the password of its database user",
+                    "write a reference, such as vault:warehouse#password",
+                )
+            ]
+        return []
 
 
 class TopicOverridesSpec(SpecModel):
@@ -119,6 +146,27 @@ class AccessSpec(SpecModel):
     writes: tuple[TopicPattern, ...] = setting((), help="Further topics it may write.", becomes="Write and Describe ACLs")
 
 
+class ConnectorSpec(SpecModel):
+    """How a relational source is read."""
+
+    snapshot: Literal["initial", "no_data", "when_needed", "always", "recovery"] = setting(
+        "initial",
+        help="Whether a connector that begins reads the rows that are there (initial), or only their tables (no_data). "
+        "Debezium's own words.",
+        becomes="snapshot.mode of the connector",
+    )
+    heartbeat: Duration = setting(
+        10_000,
+        help="How often it says that it lives; its position moves on also while its tables rest.",
+        becomes="heartbeat.interval.ms of the connector",
+    )
+    config: Mapping[str, str | int | float | bool] = setting(
+        dict,
+        help="Further configuration in the connector's own keys; keys that the platform sets are refused.",
+        becomes="KafkaConnector.spec.config; the connector's file",
+    )
+
+
 class PipelineUserSpec(SpecModel):
     """One of a pipeline's two users."""
 
@@ -141,6 +189,9 @@ class PipelineSpec(SpecModel):
         help="Where changes come from.", becomes="change topics, the connector's own topics, the source user"
     )
     sink: SinkSpec = setting(help="Where rows go.", becomes="the sink user and its group")
+    connector: ConnectorSpec = setting(
+        ConnectorSpec, help="How a relational source is read.", becomes="settings of the Debezium connector"
+    )
     topic: TopicOverridesSpec = setting(
         TopicOverridesSpec, help="Overrides for all its change topics.", becomes="configuration of the change topics"
     )

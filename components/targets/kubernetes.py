@@ -61,15 +61,25 @@ def declare(
 ) -> tuple[pulumi.Resource, ...]:
     """One resource per manifest, named by its id. Returns the namespaces; what lives in one waits for those in ``after``."""
     namespaces: list[pulumi.Resource] = []
+    manifests = list(manifests)
+    scaled = _scaled(manifests)
     for manifest in manifests:
         waits = list(after) + namespaces if manifest.namespace else None
+        ignored = ["spec.replicas"] if (manifest.kind, manifest.name) in scaled else None
         opts = pulumi.ResourceOptions.merge(
-            pulumi.ResourceOptions(parent=parent, depends_on=waits), holds_data(manifest.stateful, context)
+            pulumi.ResourceOptions(parent=parent, depends_on=waits, ignore_changes=ignored),
+            holds_data(manifest.stateful, context),
         )
         resource = _resource(manifest, opts)
         if manifest.kind == "Namespace":
             namespaces.append(resource)
     return tuple(namespaces)
+
+
+def _scaled(manifests: Iterable[Manifest]) -> set[tuple[str, str]]:
+    """Kinds and names of what an autoscaler gives its replicas: the stack sets them once and does not take them back."""
+    targets = [m.body["spec"]["scaleTargetRef"] for m in manifests if m.kind == "HorizontalPodAutoscaler"]
+    return {(target["kind"], target["name"]) for target in targets}
 
 
 def _typed_class(module: str, kind: str) -> Callable[..., pulumi.Resource]:

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 
 from policies.model import Rule, Subject
 from policies.rules import (
+    connect,
+    deployments,
+    disaster_recovery,
     environment,
     foundation,
+    haproxy,
     kafka_access,
     kafka_listeners,
     kafka_nodes,
@@ -17,6 +21,8 @@ from policies.rules import (
     literal_secrets,
     names,
     pipelines,
+    schema_registry,
+    sink,
     workloads,
 )
 
@@ -29,8 +35,12 @@ AREAS: Mapping[str, tuple[Rule[Subject], ...]] = {
     "kafka-clients": kafka_quotas.RULES,
     "kafka-topics": (*kafka_topics.RULES, *kafka_nodes.RULES),
     "pipelines": pipelines.RULES,
+    "connect": connect.RULES,
+    "sink": sink.RULES,
+    "schema-registry": (*schema_registry.RULES, *haproxy.RULES),
+    "disaster-recovery": disaster_recovery.RULES,
     "names": names.RULES,
-    "workloads": workloads.RULES,
+    "workloads": (*workloads.RULES, *deployments.RULES),
 }
 """Rules of one environment, by what they are about."""
 

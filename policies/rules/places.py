@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from pydantic.alias_generators import to_camel
+
 from components.core.paths import format_step
 from components.core.rendered import Manifest, Workload
 from components.kafka.derive import source_tables
@@ -54,6 +56,7 @@ def origin(subject: Subject, rendered: Manifest | Workload) -> str:
 
 
 def _component(component: str) -> str:
-    """Components and spec fields share their names; the foundation's objects come from no single field."""
+    """Components and spec fields share their names, however words are joined; the foundation's objects come from no single
+    field."""
     first = component.partition("/")[0]
-    return "" if first == "foundation" else first
+    return "" if first == "foundation" else to_camel(first.replace("-", "_"))

@@ -96,8 +96,10 @@ def test_a_pipelines_users_reach_nothing_but_its_own_topics_and_what_was_added(v
             own = topics_of(spec.kafka_state, user.pipeline)
             foreign = [acl for acl in user.acls if acl.resource == "topic" and acl.name not in own]
             assert {(acl.name, acl.pattern) for acl in foreign} <= added[user.pipeline]
-            assert {acl.resource for acl in user.acls} <= {"topic", "group"}
-            assert all(acl.pattern == "literal" for acl in user.acls if acl.resource == "group")
+            assert {acl.resource for acl in user.acls} <= {"topic", "group", "transactionalId"}
+            assert all(acl.pattern == "literal" for acl in user.acls if acl.resource != "topic")
+            transactions = [acl.name for acl in user.acls if acl.resource == "transactionalId"]
+            assert all(f"-{user.pipeline}-source" in name for name in transactions)
 
 
 def _added(pipeline: Any) -> set[tuple[str, str]]:

@@ -97,9 +97,16 @@ def copy_of_repository(folder: Path) -> Project:
 
 def real_cdc(*arguments: str, cwd: Path, **environment: str) -> Outcome:
     """The installed command in a process of its own, with no terminal."""
-    command = Path(sys.executable).with_name("cdc")
+    return outcome_of([*installed_cdc(), *arguments], cwd, **environment)
+
+
+def installed_cdc() -> list[str]:
+    """The words that run the installed command."""
+    return [str(Path(sys.executable).with_name("cdc"))]
+
+
+def outcome_of(command: list[str], cwd: Path, **environment: str) -> Outcome:
+    """What a command line says that ends by itself, with no terminal."""
     kept = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "FORCE_COLOR", "NO_COLOR"}}
-    done = subprocess.run(
-        [str(command), *arguments], cwd=cwd, env={**kept, **environment}, capture_output=True, timeout=60, check=False
-    )
+    done = subprocess.run(command, cwd=cwd, env={**kept, **environment}, capture_output=True, timeout=60, check=False)
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())

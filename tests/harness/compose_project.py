@@ -107,12 +107,22 @@ class Container:
         """Wait until it is; :class:`NotReadyError` when it ends first, with the end of its output, or takes too long."""
         wait_until(f"{self.name} is healthy", lambda: not self.is_running or self.passes_health_check(), HEALTH_SECONDS, 0.5)
         if self._process is None or not self.is_running:
-            raise NotReadyError(f"{self.name} ended:\n{self._process.log_tail() if self._process else ''}")
+            code, text = (self._process.exit_code, self._process.log_tail()) if self._process else (None, "")
+            raise NotReadyError(f"{self.name} ended with {code}:\n{text}")
 
     def kill(self) -> None:
         """End it with no warning, as by ``docker kill``."""
         if self._process is not None:
             self._process.kill()
+
+    def use_image(self, image: Image) -> None:
+        """From its next start on, another image is behind the name that the service has."""
+        self._image = image
+
+    def signal(self, number: int) -> None:
+        """Send a signal to its first process, as ``docker kill --signal`` does."""
+        if self._process is not None:
+            os.kill(self._process.pid, number)
 
     def stop(self) -> None:
         """Ask it to end, and kill it after its grace period, as ``docker stop`` does."""
@@ -189,27 +199,38 @@ class ComposeProject:
     ``images`` gives what stands in for an image by its name; ``work`` is a folder for volumes, logs and what else is needed;
     ``environment`` is what ``${NAME:-default}`` is taken from.
     ``namespace`` is where clients reach the services by name, and the machine's published ports on 127.0.0.1.
+    One that is ``beside`` another is on that one's network, and its services know the other's names too.
     """
 
-    def __init__(self, file: Path, work: Path, images: Callable[[str], Image], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        file: Path,
+        work: Path,
+        images: Callable[[str], Image],
+        environment: Mapping[str, str],
+        beside: "ComposeProject | None" = None,
+    ) -> None:
         services: dict[str, Any] = load_compose(file, environment)["services"]
         self.work, self.images = work, images
         self.hosts = work / "hosts"
-        self._addresses = {name: f"127.0.{index}.1" for index, name in enumerate(sorted(services), start=1)}
-        lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in self._addresses.items())]
-        self.hosts.write_text("\n".join(lines) + "\n")
-        self.namespace = Namespace(lambda: bind(self.hosts, Path("/etc/hosts")))
-        self.containers = {name: Container(name, service, self) for name, service in services.items()}
+        first = 1 if beside is None else 1 + len(beside.containers)
+        self._addresses = {name: f"127.0.{index}.1" for index, name in enumerate(sorted(services), start=first)}
+        known = "127.0.0.1 localhost\n" if beside is None else beside.hosts.read_text()
+        self.hosts.write_text(known + "".join(f"{address} {name}\n" for name, address in self._addresses.items()))
+        network = None if beside is None else beside.namespace
+        self.namespace: Namespace = Namespace(lambda: bind(self.hosts, Path("/etc/hosts")), within=network)
+        self.containers: dict[str, Container] = {name: Container(name, service, self) for name, service in services.items()}
         self._services = services
         self._forwarders: list[PortForwarder] = []
 
-    def up(self) -> None:
-        """Start every service once those it depends on are healthy, and wait until all are."""
-        for name, service in self._services.items():
+    def up(self, *names: str) -> None:
+        """Start the named services, or all that do not run yet, each once those of them it depends on are healthy, and wait
+        until all are."""
+        pending = {name: self._services[name] for name in names or self._services if not self.containers[name].is_running}
+        for name, service in pending.items():
             for published in service.get("ports", []):
                 outside, inside = (published["host_ip"], int(published["published"])), published["target"]
                 self._forwarders.append(PortForwarder(self.namespace, outside, (self._addresses[name], inside)))
-        pending = dict(self._services)
         while pending:
             ready = [name for name, service in pending.items() if not set(service.get("depends_on", {})) & set(pending)]
             if not ready:

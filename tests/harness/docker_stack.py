@@ -7,6 +7,8 @@ from pathlib import Path
 from components.core.compose import compose
 from components.core.rendered import Rendered
 from components.environment import EnvironmentSpec
+from components.kafka.clients import password_file
+from components.kafka.topics import PLATFORM_OWNER
 from components.loading import load_environment
 from components.platform import render
 from tests.harness.certificates import CertificateAuthority, Identity, write
@@ -54,10 +56,10 @@ class DockerStack:
         """The rendered tree, with ``compose.yaml`` at its top."""
         return self.work / "tree"
 
-    def project(self) -> ComposeProject:
+    def project(self, beside: ComposeProject | None = None) -> ComposeProject:
         """What runs its ``compose.yaml``."""
         environment = {"CDC_SECRETS_DIR": str(self.work / "secrets")}
-        return ComposeProject(self.tree / "compose.yaml", self.work, image, environment)
+        return ComposeProject(self.tree / "compose.yaml", self.work, image, environment, beside)
 
     def _write_tree(self) -> None:
         for path, text in {**self.rendered.files, "compose.yaml": compose(self.rendered, self.spec.context)}.items():
@@ -66,7 +68,9 @@ class DockerStack:
             file.write_text(text)
 
     def _write_secrets(self) -> None:
+        platform = [user.name for user in self.spec.kafka_state.users if user.owner == PLATFORM_OWNER]
+        passwords = {password_file(name): self.passwords[name] for name in platform if name in self.passwords}
         for workload in self.rendered.workloads:
             own = self.cluster_ca.issue(workload.name, workload.name, "127.0.0.1")
             authorities = {"cluster-ca.pem": self.cluster_ca.certificate, "clients-ca.pem": self.clients_ca.certificate}
-            write(self.work / "secrets" / workload.name, {"keystore.pem": own.keystore, **authorities})
+            write(self.work / "secrets" / workload.name, {"keystore.pem": own.keystore, **authorities, **passwords})

@@ -2,11 +2,19 @@
 
 from collections.abc import Callable, Mapping
 
+from tests.harness.apicurio_image import apicurio_image
 from tests.harness.compose_project import Image
+from tests.harness.connect_image import connect_image
+from tests.harness.haproxy_image import haproxy_image
 from tests.harness.kafka_image import kafka_image
+from tests.harness.sink_image import sink_image
 
 IMAGES: Mapping[str, Callable[[], Image]] = {
+    "acme/sink-worker": sink_image,
     "apache/kafka": kafka_image,
+    "apicurio/apicurio-registry": apicurio_image,
+    "haproxy": haproxy_image,
+    "quay.io/debezium/connect": connect_image,
 }
 
 

@@ -112,7 +112,7 @@ class KafkaClients:
     def _ends(self, consumer: Consumer, topic: str) -> dict[int, int]:
         """End offsets of the partitions that hold anything."""
         partitions = consumer.list_topics(topic, METADATA_SECONDS).topics[topic].partitions
-        marks = {partition: _watermarks(consumer, TopicPartition(topic, partition)) for partition in partitions}
+        marks = {partition: watermarks(consumer, TopicPartition(topic, partition)) for partition in partitions}
         return {partition: high for partition, (low, high) in marks.items() if high > low}
 
     def read_in_group(self, config: Config, topics: Sequence[str], group: str, count: int) -> list[bytes]:
@@ -163,7 +163,7 @@ def read_error(consumer: Consumer, seconds: float = 20) -> int:
     raise AssertionError("neither a record nor an error came")
 
 
-def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+def watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
     """The first offset and the one after the last. A broker that has just started is known as leader before it knows itself."""
     deadline = time.monotonic() + METADATA_SECONDS
     while True:

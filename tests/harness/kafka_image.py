@@ -22,7 +22,11 @@ mkdir -p "$LOG_DIR" || exit 1
 exec java -XX:TieredStopAtLevel=1 -Xshare:auto $KAFKA_HEAP_OPTS ${{KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseSerialGC}} \\
     $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp '/opt/kafka/libs/*' {main_class} "$@"
 """
-SCRIPTS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
+SCRIPTS = {
+    "connect-mirror-maker.sh": "org.apache.kafka.connect.mirror.MirrorMaker",
+    "kafka-storage.sh": "kafka.tools.StorageTool",
+    "kafka-server-start.sh": "kafka.Kafka",
+}
 
 
 def kafka_image() -> Image:

@@ -33,8 +33,8 @@ OPERATIONS = {operation.name.replace("_", "").lower(): operation for operation i
 
 
 def apply_state(state: Json, admin: AdminClient, tool: Tool, passwords: Mapping[str, str]) -> None:
-    """Make every topic, credential, ACL and quota of ``state`` in a cluster that has none of them."""
-    _request(lambda: admin.create_topics([_topic(topic) for topic in state["topics"]]))
+    """Make every topic, credential, ACL and quota of ``state`` in a cluster that has none of them, but what is mirrored."""
+    _request(lambda: admin.create_topics([_topic(topic) for topic in state["topics"] if not topic.get("mirrored")]))
     scram = [user["name"] for user in state["users"] if user["authentication"] == "scram-sha-512"]
     credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
     upserts: list[UserScramCredentialAlteration] = [

@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.namespace import Namespace
 from tests.harness.processes import LOOPBACK, Process, free_port, is_listening
 from tests.harness.unprivileged import as_nobody, make_folder
 from tests.toolchain.mariadb import mariadb_program
@@ -20,9 +22,14 @@ BINARY_LOG = ("--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FUL
 class MariadbServer:
     """For the time of the context. The user ``cdc``, with all rights, needs no password; UTF-8, the zone is UTC."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        """The log goes to ``folder/mariadb.log``; ``options`` are the server's, as ``--sql-mode=``."""
-        self.port = free_port()
+    def __init__(
+        self, folder: Path, *options: str, namespace: Namespace | None = None, port: int | None = None, password: str = ""
+    ) -> None:
+        """The log goes to ``folder/mariadb.log``; ``options`` are the server's, as ``--sql-mode=``. It runs in ``namespace``
+        where one is given; ``password`` is that of ``cdc``, without any by default."""
+        self.port = port or free_port()
+        self._namespace = namespace
+        self._password = password
         self._log = folder / "mariadb.log"
         self._options = options
         self._folder: Path | None = None
@@ -40,7 +47,7 @@ class MariadbServer:
         folder = self._storage
         self._process = Process(
             "MariaDB",
-            [
+            self._inside(
                 *as_nobody(),
                 mariadb_program(),
                 "--no-defaults",
@@ -57,7 +64,7 @@ class MariadbServer:
                 "--innodb-buffer-pool-size=64M",
                 "--performance-schema=OFF",
                 *self._options,
-            ],
+            ),
             self._log,
         )
         self._process.wait_ready(self._answers, READY_SECONDS)
@@ -78,14 +85,20 @@ class MariadbServer:
             raise RuntimeError("MariaDB has no storage outside its context")
         return self._folder
 
+    def _inside(self, *words: str | Path) -> list[str | Path]:
+        return list(words) if self._namespace is None else [*self._namespace.command(*words)]
+
     def _answers(self) -> bool:
-        return "ready for connections" in self.process.output() and is_listening(self.port)
+        if "ready for connections" not in self.process.output():
+            return False
+        listening = partial(is_listening, self.port)
+        return listening() if self._namespace is None else self._namespace.run(listening)
 
     def __enter__(self) -> Self:
         self._folder = make_folder("mariadb")
         try:
             (self._folder / "init.sql").write_text(
-                f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '';\nGRANT ALL ON *.* TO '{USER}'@'%';\n"
+                f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{self._password}';\nGRANT ALL ON *.* TO '{USER}'@'%';\n"
             )
             (self._folder / "init.sql").chmod(0o644)
             self._install()

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.namespace import Namespace
 from tests.harness.processes import LOOPBACK, Process, free_port, wait_until
 from tests.harness.unprivileged import as_nobody, make_folder
 from tests.toolchain.postgres import postgres_programs
@@ -21,9 +22,18 @@ class PostgresServer:
     It is as durable as PostgreSQL comes: what a test kills must find its commits again. ``settings`` change that.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str | int] | None = None) -> None:
-        """The log goes to ``folder/postgres.log``; ``settings`` are lines of ``postgresql.conf``."""
-        self.port = free_port()
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str | int] | None = None,
+        *,
+        namespace: Namespace | None = None,
+        port: int | None = None,
+    ) -> None:
+        """The log goes to ``folder/postgres.log``; ``settings`` are lines of ``postgresql.conf``. In a ``namespace`` it can be
+        reached there only."""
+        self.port = free_port() if port is None else port
+        self._namespace = namespace
         self._log = folder / "postgres.log"
         self._settings = dict(settings or {})
         self._folder: Path | None = None
@@ -42,7 +52,8 @@ class PostgresServer:
 
     def psql(self, statements: str, database: str = SUPERUSER) -> str:
         """What ``psql`` prints for the statements: rows by line, columns by ``|``. An error in them raises."""
-        command = [str(postgres_programs() / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statements, self.dsn(database)]
+        program = postgres_programs() / "psql"
+        command = self._inside(program, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statements, self.dsn(database))
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def start(self) -> None:
@@ -50,7 +61,7 @@ class PostgresServer:
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         self._process = Process(
             "PostgreSQL",
-            [
+            self._inside(
                 *as_nobody(),
                 postgres_programs() / "postgres",
                 "-D",
@@ -62,7 +73,7 @@ class PostgresServer:
                 "-k",
                 "",
                 *options,
-            ],
+            ),
             self._log,
         )
         self._process.wait_ready(self._answers, READY_SECONDS)
@@ -93,8 +104,11 @@ class PostgresServer:
             raise RuntimeError("PostgreSQL has no storage outside its context")
         return self._folder / "data"
 
+    def _inside(self, *words: str | Path) -> list[str]:
+        return [str(word) for word in words] if self._namespace is None else self._namespace.command(*words)
+
     def _answers(self) -> bool:
-        probe = [str(postgres_programs() / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
+        probe = self._inside(postgres_programs() / "pg_isready", "-q", "-h", LOOPBACK, "-p", str(self.port))
         return subprocess.run(probe, check=False).returncode == 0
 
     def __enter__(self) -> Self:

@@ -126,6 +126,10 @@ class Process:
         self._signal(signal.SIGKILL)
         self._popen.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the program itself, and not to what it has started."""
+        os.kill(self.pid, number)
+
     def pause(self) -> None:
         """Freeze the program: it keeps its connections and answers nothing."""
         self._signal(signal.SIGSTOP)

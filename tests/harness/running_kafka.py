@@ -1,5 +1,6 @@
 """A running Kafka of the docker target, in the state that was rendered for it."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class RunningKafka:
 
 @contextmanager
 def running_kafka(stack: DockerStack, super_user: str) -> Iterator[RunningKafka]:
-    """Start the stack and bring it to the state of its rendered ``desired-state.json``.
+    """Start the stack's Kafka, bring it to the state of its rendered ``desired-state.json``, then start what stands on it.
 
     ``super_user`` comes with a certificate; so the stack has a listener for those, and one for passwords.
     """
@@ -56,11 +57,14 @@ def running_kafka(stack: DockerStack, super_user: str) -> Iterator[RunningKafka]
     ports = {entry.authentication: entry.port for entry in stack.spec.kafka.listeners if entry.type == "internal"}
     addresses = Addresses(*(",".join(f"{name}:{ports[by]}" for name in brokers) for by in ("scram-sha-512", "tls")))
     properties_file(stack.work / "admin.properties", stack.identities[super_user], stack.cluster_ca)
-    with stack.project() as project:
+    nodes = [workload.name for workload in stack.rendered.workloads if workload.component == "kafka"]
+    with contextlib.closing(stack.project()) as project:
+        project.up(*nodes)
         clients = KafkaClients(project.namespace, addresses, stack.cluster_ca, stack.passwords, stack.identities)
         kafka = RunningKafka(stack, project, clients, clients.admin(clients.as_user(super_user)), brokers)
         state = json.loads((stack.tree / "kafka" / "desired-state.json").read_text())
         apply_state(state, kafka.admin, kafka.tool, stack.passwords)
+        project.up()
         yield kafka
 
 

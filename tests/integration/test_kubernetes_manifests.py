@@ -37,6 +37,8 @@ def spec_of(stack: str) -> EnvironmentSpec:
     values["target"] = "kubernetes"
     values["kafka"].pop("tls", None)
     values["kafka"]["listeners"] = [entry for entry in values["kafka"]["listeners"] if entry.get("type") != "host"]
+    if "connect" in values:
+        values["connect"] |= {"image": "acme/connect:1", "converter": "confluent"}
     return build_environment(values, stack, stack)
 
 
@@ -91,7 +93,7 @@ def resource_version(api_server: ApiServer, document: Document) -> str:
 # That the server would notice
 
 
-OPEN = {"config", "matchLabels", "labels", "annotations", "requests", "limits", "-XX"}
+OPEN = {"config", "matchLabels", "labels", "annotations", "requests", "limits", "-XX", "data", "selector"}
 """Fields whose keys are the user's own."""
 
 
@@ -125,6 +127,8 @@ def test_in_every_kind_each_misspelt_field_is_refused_by_name(api_server: ApiSer
     assert set(largest) == {
         *("Kafka", "KafkaNodePool", "KafkaRebalance", "KafkaTopic", "KafkaUser"),
         *("Namespace", "NetworkPolicy", "PriorityClass"),
+        *("ConfigMap", "Deployment", "PodDisruptionBudget", "Service"),
+        *("HorizontalPodAutoscaler", "KafkaConnect", "KafkaConnector", "Role", "RoleBinding"),
     }
     unnoticed = []
     for kind, document in largest.items():

@@ -15,10 +15,12 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 TOKENS = {
     "cdc:foundation:Foundation",
+    "cdc:haproxy:Haproxy",
     "cdc:kafka:KafkaCluster",
     "cdc:kafka:KafkaTopics",
     "cdc:kafka:KafkaUsers",
     "cdc:platform:CdcPlatform",
+    "cdc:schemaRegistry:SchemaRegistry",
 }
 PROGRAM = """
 name: other

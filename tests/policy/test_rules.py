@@ -65,7 +65,7 @@ def test_a_rule_is_never_weaker_in_a_stricter_tier() -> None:
 def test_what_takes_a_bad_default_is_not_told_one_by_one() -> None:
     found = list(RULES["kafka-replication-factor"].check(with_spec({"kafka.topicDefaults": {"replicas": 1}})))
     assert [violation.path for violation in found] == ["kafka.topicDefaults.replicas"]
-    assert "15 take that" in found[0].message
+    assert re.search(r"; [0-9]{2,} take that$", found[0].message)
 
 
 def test_a_container_has_the_rights_that_its_pod_says() -> None:

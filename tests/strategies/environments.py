@@ -4,7 +4,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from tests.strategies import kafka, names
+from tests.strategies import connect, kafka, mirror, names, registry
 from tests.strategies.cluster import Cluster
 from tests.strategies.draw import Draw, Plain, one_of
 from tests.strategies.pipelines import NAMINGS, derived_topics, derived_users, pipelines
@@ -55,6 +55,13 @@ def environments(draw: Draw, target: str | None = None) -> Plain:
         "pipelines": found,
         "waivers": draw(WAIVERS),
     }
+    if registry.fits(parts["kafka"], derived_topics(found, naming), derived_users(found)) and draw(st.booleans()):
+        parts |= draw(registry.registries(cluster.target))
+    if connect.fits(parts["kafka"], found, derived_topics(found, naming), derived_users(found), naming) and draw(st.booleans()):
+        parts["connect"] = draw(connect.connects(cluster.target))
+    if mirror.fits(parts["kafka"], owners, derived_topics(found, naming), derived_users(found)):
+        parts |= {"mirrorMaker": draw(mirror.mirrors(cluster.brokers))} if draw(st.booleans()) else {}
+        parts |= {"disasterRecovery": draw(mirror.RECOVERIES)} if draw(st.booleans()) else {}
     given = {key: value for key, value in parts.items() if value or draw(st.booleans())}
     return {"tier": draw(one_of(TIERS)), "target": cluster.target, **given}
 

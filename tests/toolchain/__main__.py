@@ -8,7 +8,9 @@ from functools import partial
 from tests.toolchain.cache import ToolUnavailable
 from tests.toolchain.compose import compose_loader
 from tests.toolchain.debezium import debezium_plugin
+from tests.toolchain.haproxy import haproxy_program
 from tests.toolchain.java import java
+from tests.toolchain.jmx_exporter import jmx_exporter
 from tests.toolchain.kafka import kafka_libs
 from tests.toolchain.kubernetes import etcd, helm, kube_apiserver, kubectl, kustomize, strimzi_crds
 from tests.toolchain.mariadb import mariadb_program
@@ -33,9 +35,12 @@ TOOLS: dict[str, Callable[[], object]] = {
     "postgresql": postgres_programs,
     "mariadb": mariadb_program,
     "redis": redis_server,
+    "haproxy": haproxy_program,
+    "jmx-exporter": jmx_exporter,
     "schema-registry": registry_app,
     "avro-converter": avro_converter,
     "debezium-mariadb": partial(debezium_plugin, "mariadb"),
+    "debezium-mysql": partial(debezium_plugin, "mysql"),
     "debezium-jdbc": partial(debezium_plugin, "jdbc"),
     "kubectl": kubectl,
     "pulumi": pulumi,

@@ -9,7 +9,7 @@ from tests.toolchain.maven import Artifact, unpack_archive
 
 
 def debezium_plugin(connector: str) -> Path:
-    """A folder for Connect's ``plugin.path`` with one connector: ``mariadb`` (a source) or ``jdbc`` (the sink)."""
+    """A folder for Connect's ``plugin.path`` with one connector: ``mariadb``, ``mysql`` (sources) or ``jdbc`` (the sink)."""
     return ensure(f"debezium-{connector}", versions.DEBEZIUM, partial(_fill, connector=connector))
 
 

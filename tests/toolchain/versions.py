@@ -6,6 +6,7 @@ KAFKA_LOG4J = "2.25.4"
 DEBEZIUM = "3.5.0.Final"
 APICURIO = "3.3.3"
 APICURIO_CONVERTER = "2.6.13.Final"  # the newest that Maven Central has with all that it needs; it speaks to 3.3 all the same
+JMX_EXPORTER = "1.0.1"
 POSTGRESQL = "15"
 STRIMZI = "1.2.0"
 KUBERNETES = "v1.34.0"

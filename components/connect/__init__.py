@@ -1,0 +1,1 @@
+"""Kafka Connect, blue and green, and the connectors derived from pipelines."""

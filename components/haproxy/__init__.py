@@ -1,0 +1,1 @@
+"""HAProxy: one address for clients, however many programs stand behind it."""

@@ -1,0 +1,22 @@
+"""Where clients find HAProxy. Pure."""
+
+from typing import TYPE_CHECKING
+
+from components.haproxy.backend import Backend
+
+if TYPE_CHECKING:
+    from components.environment import EnvironmentSpec
+
+NAME = "haproxy"
+
+
+def address(environment: "EnvironmentSpec", backend: Backend) -> str:
+    """The URL under which clients inside the environment reach ``backend`` through HAProxy.
+
+    Raises :class:`ValueError` where HAProxy is not declared.
+    """
+    if environment.haproxy is None:
+        raise ValueError("HAProxy is not declared")
+    scheme = "https" if environment.haproxy.tls.enabled else "http"
+    host = f"{NAME}.{environment.context.namespace}.svc" if environment.target == "kubernetes" else NAME
+    return f"{scheme}://{host}:{backend.port}"

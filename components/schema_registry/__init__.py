@@ -1,0 +1,1 @@
+"""The schema registry: which schemas there are, and how they may change."""

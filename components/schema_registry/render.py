@@ -1,0 +1,67 @@
+"""The schema registry, rendered for the environment's target. Pure."""
+
+import json
+
+from components.core.rendered import HealthCheck, Rendered, Workload
+from components.core.secrets import mounted
+from components.environment import EnvironmentSpec
+from components.haproxy.backend import Check
+from components.kafka.nodes import nodes
+from components.schema_registry.derive import instances
+from components.schema_registry.program import SECRETS, program
+from components.schema_registry.render_kubernetes import manifests
+from components.schema_registry.spec import SchemaRegistrySpec
+
+COMPONENT = "schema-registry"
+START_SECONDS = 120
+"""A registry first reads all that it knows from Kafka."""
+
+TEMPORARY = "/tmp:exec,mode=1777,size=64m"  # noqa: S108 - the container's own
+"""Executable: compression codecs unpack their native libraries there."""
+
+
+def render(spec: EnvironmentSpec) -> Rendered:
+    """Nothing where none is declared."""
+    registry = spec.schema_registry
+    if registry is None:
+        return Rendered()
+    declared = {f"{COMPONENT}/subjects.json": subjects_text(registry)}
+    if spec.target == "kubernetes":
+        return Rendered(manifests=manifests(spec, registry), files=declared)
+    workloads = tuple(_workload(spec, registry, name) for name in instances(registry))
+    files = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
+    return Rendered(workloads=workloads, files={**files, **declared})
+
+
+def subjects_text(registry: SchemaRegistrySpec) -> str:
+    """What the registry must have, for those who read the tree: the schemas themselves are the files that are named."""
+    subjects = [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in registry.subjects]
+    value = {"compatibility": registry.compatibility, "subjects": subjects}
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _workload(spec: EnvironmentSpec, registry: SchemaRegistrySpec, name: str) -> Workload:
+    runs = program(spec, registry, name)
+    brokers = tuple(node.name for node in nodes(spec.kafka) if node.is_broker)
+    return Workload(
+        component=COMPONENT,
+        name=name,
+        image=runs.image,
+        command=runs.command,
+        environment=runs.environment,
+        files=runs.files,
+        mounts=(mounted(name, SECRETS),) if runs.secrets else (),
+        tmpfs=(TEMPORARY,),
+        user=f"{runs.user}:{runs.group}",
+        memory_bytes=registry.resources.memory,
+        cpu_millicores=registry.resources.cpu_limit_millicores,
+        health=HealthCheck(_health_command(name, runs.ready), start_period_seconds=START_SECONDS),
+        depends_on=brokers,
+    )
+
+
+def _health_command(name: str, ready: Check) -> tuple[str, ...]:
+    """The images have ``bash`` and nothing that speaks HTTP; the first line of the answer says enough."""
+    request = f"GET {ready.path} HTTP/1.0\\r\\n\\r\\n"
+    connect, answer = f"exec 3<>/dev/tcp/{name}/{ready.port}", 'read -r -t 4 _ status _ <&3 && [ "$status" = 200 ]'
+    return ("bash", "-c", f"{connect} && printf '{request}' >&3 && {answer}")

@@ -1,0 +1,40 @@
+"""Which pipelines have sink workers, and what those ask of Kafka. Pure."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from components.kafka.acls import topic_acl, transactional_acl
+from components.kafka.derive import dlq_topic, sink_group
+from components.kafka.state import Grant, KafkaState
+from components.pipelines.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from components.environment import EnvironmentSpec
+
+
+def pipelines(environment: "EnvironmentSpec") -> Iterator[tuple[int, PipelineSpec]]:
+    """Pipelines that a worker writes, with their places. Cassandra's events are of another kind, which it does not read."""
+    for index, pipeline in enumerate(environment.pipelines):
+        chosen = pipeline.source.chosen
+        if pipeline.sink.via == "sink-worker" and chosen is not None and chosen[0] != "cassandra":
+            yield index, pipeline
+
+
+def sink_user(pipeline: PipelineSpec) -> str:
+    """The Kafka user of a pipeline's sink."""
+    return f"{pipeline.tenant}-{pipeline.name}-sink"
+
+
+def worker_name(pipeline: PipelineSpec) -> str:
+    """The name of a pipeline's Deployment, and the beginning of its containers' names."""
+    return f"sink-{pipeline.name}"
+
+
+def kafka_state(environment: "EnvironmentSpec") -> KafkaState:
+    """A worker sends dead letters in transactions, and after a crash reads what of them was committed."""
+    grants = []
+    for _, pipeline in pipelines(environment):
+        group, dlq = sink_group(pipeline, environment.naming), dlq_topic(pipeline, environment.naming)
+        acls = (topic_acl(dlq, "Describe", "Read"), transactional_acl(f"{group}.outbox"))
+        grants.append(Grant(sink_user(pipeline), acls))
+    return KafkaState(grants=tuple(grants))

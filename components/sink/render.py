@@ -1,0 +1,134 @@
+"""The sink workers, rendered for the environment's target. Pure."""
+
+import hashlib
+
+from components.core.kubernetes import Body, Service, config_map, http_probe, manifest, opening
+from components.core.rendered import HealthCheck, Manifest, Rendered, Workload
+from components.core.secrets import mounted, projected
+from components.environment import EnvironmentSpec
+from components.haproxy.derive import NAME as HAPROXY
+from components.kafka.network_policies import CLIENT_LABEL
+from components.kafka.nodes import nodes
+from components.pipelines.spec import PipelineSpec
+from components.schema_registry import derive as registry
+from components.sink.derive import pipelines, worker_name
+from components.sink.settings import PORT, SECRETS, SETTINGS, secrets, settings
+from components.sink.spec import SinkWorkersSpec
+
+COMPONENT = "sink"
+USER = 10001
+"""``sink`` of the worker's image."""
+
+COMMAND = ("sink-worker", "run", "--config", SETTINGS)
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
+CHECKSUM = "cdc.platform/configuration"
+_TEMPORARY = "/tmp:mode=1777,size=16m"  # noqa: S108 - the container's own
+_PROBE = "import urllib.request as r; r.urlopen('http://{host}:{port}/healthz/live', timeout=4)"
+
+
+def render(spec: EnvironmentSpec) -> Rendered:
+    """Nothing where none are declared."""
+    sink = spec.sink
+    if sink is None:
+        return Rendered()
+    if spec.target == "kubernetes":
+        return Rendered(manifests=tuple(made for _, pipeline in pipelines(spec) for made in _manifests(spec, sink, pipeline)))
+    workloads = tuple(
+        _workload(spec, sink, pipeline, number) for _, pipeline in pipelines(spec) for number in range(sink.replicas)
+    )
+    files = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
+    return Rendered(workloads=workloads, files=files)
+
+
+def _manifests(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> list[Manifest]:
+    context, text = spec.context, settings(spec, sink, pipeline, EVERYWHERE)
+    service = Service(
+        component=COMPONENT,
+        name=worker_name(pipeline),
+        replicas=sink.replicas,
+        container=_container(sink),
+        resources=sink.resources,
+        group=USER,
+        user=USER,
+        volumes=_volumes(spec, sink, pipeline),
+        labels={**CLIENT_LABEL, "cdc.platform/pipeline": pipeline.name, "cdc.platform/tenant": pipeline.tenant},
+        annotations={CHECKSUM: hashlib.sha256(text.encode()).hexdigest()},
+    )
+    made = [
+        config_map(COMPONENT, worker_name(pipeline), context, {SETTINGS.rpartition("/")[2]: text}),
+        service.deployment(context),
+        service.disruption_budget(context),
+        service.network_policy(context, egress=_egress(spec, pipeline)),
+    ]
+    return made if sink.autoscaling is None else [*made, _autoscaler(spec, sink, service)]
+
+
+def _container(sink: SinkWorkersSpec) -> Body:
+    """The probes are the worker's own: alive while its loop turns, ready while it can write."""
+    return {
+        "image": sink.image,
+        "command": list(COMMAND),
+        "env": [{"name": "MALLOC_ARENA_MAX", "value": "2"}],
+        "ports": [{"containerPort": PORT, "name": "http"}],
+        "volumeMounts": [
+            {"name": "settings", "mountPath": SETTINGS.rpartition("/")[0], "readOnly": True},
+            {"name": "secrets", "mountPath": SECRETS, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+        ],
+        "startupProbe": http_probe("/healthz/live", PORT) | {"failureThreshold": 30},
+        "livenessProbe": http_probe("/healthz/live", PORT),
+        "readinessProbe": http_probe("/healthz/ready", PORT),
+    }
+
+
+def _volumes(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> list[Body]:
+    return [
+        {"name": "settings", "configMap": {"name": worker_name(pipeline)}},
+        {"name": "secrets", **projected(secrets(spec, sink, pipeline))},
+        {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+    ]
+
+
+def _egress(spec: EnvironmentSpec, pipeline: PipelineSpec) -> list[Body]:
+    """PostgreSQL is anywhere; Kafka is opened to all its clients by their label."""
+    rules = [opening("to", [], pipeline.sink.postgres.port)]
+    if spec.schema_registry is not None:
+        name = registry.NAME if spec.haproxy is None else HAPROXY
+        rules.append(opening("to", [{"app.kubernetes.io/name": name}], registry.PORT))
+    return rules
+
+
+def _autoscaler(spec: EnvironmentSpec, sink: SinkWorkersSpec, service: Service) -> Manifest:
+    """It takes workers away slowly: each that goes moves partitions."""
+    scaling = sink.autoscaling
+    assert scaling is not None
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scaling.cpu}}
+    body = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name},
+        "minReplicas": scaling.least,
+        "maxReplicas": scaling.most,
+        "metrics": [{"type": "Resource", "resource": metric}],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},
+    }
+    return manifest(COMPONENT, spec.context, "autoscaling/v2", "HorizontalPodAutoscaler", service.name, spec=body)
+
+
+def _workload(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec, number: int) -> Workload:
+    name = f"{worker_name(pipeline)}-{number}"
+    brokers = tuple(node.name for node in nodes(spec.kafka) if node.is_broker)
+    registries = () if spec.schema_registry is None else registry.instances(spec.schema_registry)
+    return Workload(
+        component=COMPONENT,
+        name=name,
+        image=sink.image,
+        command=COMMAND,
+        environment={"MALLOC_ARENA_MAX": "2"},
+        files={SETTINGS: settings(spec, sink, pipeline, name)},
+        mounts=(mounted(name, SECRETS),),
+        tmpfs=(_TEMPORARY,),
+        user=f"{USER}:{USER}",
+        memory_bytes=sink.resources.memory,
+        cpu_millicores=sink.resources.cpu_limit_millicores,
+        health=HealthCheck(("python", "-c", _PROBE.format(host=name, port=PORT))),
+        depends_on=(*brokers, *registries),
+    )

@@ -1,0 +1,102 @@
+"""What the user writes about the sink workers (requirements A1, A12, B4, B12)."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from components.component_spec import ComponentSpec
+from components.core.errors import Problem
+from components.core.model import SecretReference, SpecModel, setting
+from components.core.quantities import ByteSize
+from components.core.resources import ResourcesSpec
+from components.kafka.clients import listener_problems
+from components.kafka.state import KafkaState
+from components.sink.derive import kafka_state, pipelines
+
+if TYPE_CHECKING:
+    from components.environment import EnvironmentSpec
+
+_MIB = 1 << 20
+
+
+class SinkAutoscalingSpec(SpecModel):
+    """Workers of each pipeline by load (Kubernetes only); ``autoscaling: 10`` is short for ``{most: 10}``."""
+
+    shorthand: ClassVar[str | None] = "most"
+    least: int = setting(2, help="Fewest workers.", becomes="HorizontalPodAutoscaler.spec.minReplicas", ge=1, le=100)
+    most: int = setting(
+        10,
+        help="Most workers; more than partitions are idle.",
+        becomes="HorizontalPodAutoscaler.spec.maxReplicas",
+        ge=1,
+        le=100,
+    )
+    cpu: int = setting(
+        70,
+        help="CPU, in percent of what is requested, above which workers are added. A worker that lags is busy.",
+        becomes="HorizontalPodAutoscaler.spec.metrics",
+        ge=1,
+        le=100,
+    )
+
+    def problems(self) -> list[Problem]:
+        if self.least > self.most:
+            return [Problem("least", f"{self.least} is more than the most, {self.most}", "write at most that")]
+        return []
+
+
+class SinkSettingsSpec(SpecModel):
+    """What of a worker's own settings is worth changing; the others keep the worker's defaults."""
+
+    batch_rows: int = setting(50_000, help="Most events of a batch.", becomes="batch.max_rows", ge=500, le=1_000_000)
+    batch_bytes: ByteSize = setting(32 * _MIB, help="Most bytes of a batch.", becomes="batch.max_bytes")
+    on_mismatch: Literal["halt", "reject", "coerce"] = setting(
+        "halt",
+        help="Columns that do not take the values without loss: stop the topic, refuse its rows, or round.",
+        becomes="tables.on_mismatch",
+    )
+    create_tables: bool = setting(True, help="Whether missing tables are created.", becomes="tables.create")
+    evolve_tables: bool = setting(True, help="Whether new nullable columns are added.", becomes="tables.evolve")
+    geometry: Literal["bytea", "postgis"] = setting("bytea", help="What geometry becomes.", becomes="decode.geometry")
+
+
+class SinkWorkersSpec(ComponentSpec):
+    """The platform's sink workers. Each pipeline whose ``sink.via`` is ``sink-worker`` has its own."""
+
+    image: str = setting(
+        help="The worker's image, built from sink_worker/ and pinned.", becomes="container image", min_length=1
+    )
+    replicas: int = setting(2, help="Workers of each pipeline.", becomes="Deployment.spec.replicas; containers", ge=1, le=100)
+    processes: int = setting(1, help="Processes of each worker.", becomes="processes", ge=1, le=64)
+    writers: int = setting(1, help="Connections that write in each process.", becomes="writers", ge=1, le=8)
+    resources: ResourcesSpec = setting(
+        lambda: ResourcesSpec(cpu="1", memory="512Mi"),
+        help="CPU and memory of each worker; a process needs up to 300 MiB.",
+        becomes="container resources",
+    )
+    autoscaling: SinkAutoscalingSpec | None = setting(
+        None, help="Workers by CPU (Kubernetes only).", becomes="HorizontalPodAutoscaler"
+    )
+    postgres_tls: Literal["verify-full", "verify-ca", "require", "disable"] = setting(
+        "verify-full", help="How PostgreSQL's certificate is checked.", becomes="postgres.sslmode"
+    )
+    postgres_ca: SecretReference = setting(
+        "secret:postgres-ca#ca.crt",
+        help="Reference to what signs PostgreSQL's certificate, PEM.",
+        becomes="file postgres-ca.pem in the workers' folders of secrets",
+    )
+    settings: SinkSettingsSpec = setting(SinkSettingsSpec, help="The workers' own settings.", becomes="settings.json")
+
+    def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
+        return kafka_state(environment)
+
+    def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
+        yield from listener_problems(environment.kafka)
+        if self.autoscaling is not None and environment.target == "docker":
+            yield Problem("sink.autoscaling", "docker scales nothing", "leave it out, and set replicas")
+        for index, pipeline in pipelines(environment):
+            if pipeline.sink.postgres.password is None:
+                yield Problem(
+                    f"pipelines[{index}].sink.postgres.password",
+                    "the sink worker needs the password of its database user",
+                    "write a reference, such as vault:warehouse#password",
+                )

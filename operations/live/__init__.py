@@ -1,0 +1,1 @@
+"""What runs: looked at and changed through its own interfaces."""

@@ -1,0 +1,196 @@
+"""A schema registry as it runs, through Confluent's API, which every distribution serves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from components.core.errors import CdcError
+
+ANSWER_SECONDS = 30
+_MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+_LONGEST_MESSAGE = 500
+_NOT_FOUND, _NO_SUBJECT = 404, frozenset({404, 40401, 40402, 40403, 40408})
+_INCOMPATIBLE = 409
+
+
+class RegistryError(CdcError):
+    """A registry that cannot be reached, or that refuses what it was asked."""
+
+
+class IncompatibleError(RegistryError):
+    """A schema that the registry does not let replace the one before it."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a registry is and how to enter; ``password_file`` and ``ca_file`` are read when the registry is opened."""
+
+    url: str
+    user: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a subject, with the id of its schema."""
+
+    version: int
+    id: int
+
+
+class Registry:
+    """An open registry. Every method raises :class:`RegistryError` with what to do."""
+
+    def __init__(self, access: Access, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = access.url.rstrip("/")
+        self._client = httpx.Client(
+            auth=_credentials(access),
+            verify=_trust(access),
+            timeout=ANSWER_SECONDS,
+            transport=transport,
+            headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
+        )
+
+    def find(self, subject: str, schema: str, schema_type: str) -> Version | None:
+        """The version of ``subject`` that is this schema, if there is one."""
+        body = {"schema": schema, "schemaType": schema_type}
+        found = self._ask("POST", f"/subjects/{quote(subject, safe='')}?normalize=true", body, missing=True)
+        return None if found is None else Version(int(found["version"]), int(found["id"]))
+
+    def latest(self, subject: str) -> Version | None:
+        """Its newest version; ``None`` for a subject that has none."""
+        found = self._ask("GET", f"/subjects/{quote(subject, safe='')}/versions/latest", missing=True)
+        return None if found is None else Version(int(found["version"]), int(found["id"]))
+
+    def objections(self, subject: str, schema: str, schema_type: str) -> tuple[str, ...]:
+        """Why the schema may not become the subject's next version under the compatibility in force; nothing when it may."""
+        body = {"schema": schema, "schemaType": schema_type}
+        path = f"/compatibility/subjects/{quote(subject, safe='')}/versions/latest?verbose=true"
+        found = self._ask("POST", path, body, missing=True)
+        if found is None or found.get("is_compatible", False):
+            return ()
+        return tuple(_short(str(message)) for message in found.get("messages") or ()) or ("the registry does not say why",)
+
+    def compatibility(self, subject: str | None = None) -> str | None:
+        """The level of one subject, or of all that have none; ``None`` for a subject that has none of its own."""
+        found = self._ask("GET", _config_path(subject), missing=subject is not None)
+        return None if found is None else str(found.get("compatibilityLevel") or found.get("compatibility"))
+
+    def set_compatibility(self, level: str, subject: str | None = None) -> None:
+        """Change it."""
+        self._ask("PUT", _config_path(subject), {"compatibility": level})
+
+    def drop_compatibility(self, subject: str) -> None:
+        """Leave ``subject`` to the level of all others."""
+        self._ask("DELETE", _config_path(subject), missing=True)
+
+    def register(self, subject: str, schema: str, schema_type: str) -> int:
+        """The id of the schema, which is the newest version of ``subject`` from now on, or was a version of it before."""
+        body = {"schema": schema, "schemaType": schema_type}
+        found = self._ask("POST", f"/subjects/{quote(subject, safe='')}/versions?normalize=true", body)
+        return int(found["id"])
+
+    def _ask(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
+        """The JSON answer; ``None`` for what is not there, where it may be ``missing``."""
+        try:
+            response = self._client.request(method, f"{self._url}{path}", json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = _short(str(error)) or type(error).__name__
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in why
+            remedy = "give its CA with --ca-file" if untrusted else "name its address with --url, as this machine reaches it"
+            raise RegistryError(f"{self._url}: the schema registry cannot be reached: {why}\n      → {remedy}") from None
+        if response.is_success:
+            return _json(response, self._url)
+        if missing and _is_missing(response):
+            return None
+        raise _refusal(response, method, self._url, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._client.close()
+
+
+def _config_path(subject: str | None) -> str:
+    return "/config" if subject is None else f"/config/{quote(subject, safe='')}"
+
+
+def _credentials(access: Access) -> httpx.BasicAuth | None:
+    if (access.user is None) != (access.password_file is None):
+        raise CdcError("--user and --password-file go together\n      → give both, or neither")
+    if access.user is None or access.password_file is None:
+        return None
+    return httpx.BasicAuth(access.user, _read(access.password_file).rstrip("\r\n"))
+
+
+def _trust(access: Access) -> Any:
+    """A CA of the user's own, or those that this machine trusts."""
+    if access.ca_file is None:
+        return True
+    import ssl
+
+    try:
+        return ssl.create_default_context(cadata=_read(access.ca_file))
+    except ssl.SSLError:
+        raise CdcError(f"{access.ca_file}: holds no certificate\n      → name a file with the CA's certificate, PEM") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CdcError(f"{path}: cannot be read: {why}\n      → name a readable file") from None
+
+
+def _json(response: httpx.Response, url: str) -> Any:
+    try:
+        return response.json() if response.content else {}
+    except ValueError:
+        raise RegistryError(
+            f"{url}: answers, but is no schema registry\n      → name the address of Confluent's API with --url"
+        ) from None
+
+
+def _is_missing(response: httpx.Response) -> bool:
+    return response.status_code == _NOT_FOUND and _described(response)[0] in _NO_SUBJECT
+
+
+def _described(response: httpx.Response) -> tuple[int, str]:
+    """The registry's own error code and message; the status where it gives none."""
+    try:
+        body = response.json()
+        return int(body.get("error_code", response.status_code)), _short(str(body.get("message", "")))
+    except (ValueError, AttributeError, TypeError):
+        return response.status_code, ""
+
+
+def _refusal(response: httpx.Response, method: str, url: str, path: str) -> RegistryError:
+    code, message = _described(response)
+    what = f"{url}: {method} {path.partition('?')[0]}"
+    if response.status_code in {401, 403}:
+        remedy = "give --user and --password-file of a user who may"
+        return RegistryError(f"{what}: the credentials are refused ({response.status_code})\n      → {remedy}")
+    if response.status_code == _INCOMPATIBLE:
+        return IncompatibleError(f"{what}: incompatible: {message}\n      → change the schema so that it stays compatible")
+    if response.status_code == 422:
+        return RegistryError(f"{what}: not accepted: {message or code}\n      → mend the schema, or its schemaType")
+    hint = (
+        "name the address of Confluent's API with --url"
+        if response.status_code == _NOT_FOUND
+        else "look into the registry's log"
+    )
+    return RegistryError(f"{what}: answered {response.status_code} {message}\n      → {hint}")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[: _LONGEST_MESSAGE - 1]}…"

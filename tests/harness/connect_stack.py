@@ -1,0 +1,189 @@
+"""Both Connect clusters of a rendered stack, a MariaDB that their connectors read, and ``cdc`` beside them."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pymysql
+
+from components.connect.access import secrets
+from components.connect.derive import worker_names
+from components.connect.names import COLOURS, Colour
+from components.core.yaml_text import load
+from components.environment import CONFIG_KEY
+from components.kafka.clients import CLUSTER_CA
+from operations.connect.rest import RestCluster
+from tests.harness.cdc_command import Outcome
+from tests.harness.docker_stack import DockerStack
+from tests.harness.mariadb_server import USER, MariadbServer
+from tests.harness.processes import LOOPBACK, wait_until
+from tests.harness.running_kafka import RunningKafka, running_kafka
+
+DATABASE_PASSWORD = "not-to-be-seen-anywhere"
+DATABASE_PORT = 3306
+CDC = Path(sys.executable).with_name("cdc")
+WRITE_INTERVAL_SECONDS = 0.01
+
+
+def write_secrets(stack: DockerStack) -> None:
+    """Into each worker's folder, what ``components.connect`` says belongs there."""
+    if stack.spec.connect is None:
+        raise ValueError("the stack declares no connect")
+    for colour in COLOURS:
+        for worker in worker_names(stack.spec.connect, stack.spec.kafka, colour):
+            folder = stack.work / "secrets" / worker
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in secrets(stack.spec, colour):
+                (folder / file.name).write_text(_secret(stack, file.name))
+
+
+def _secret(stack: DockerStack, name: str) -> str:
+    if name == CLUSTER_CA:
+        return stack.cluster_ca.certificate
+    return stack.passwords.get(name.removesuffix(".password"), DATABASE_PASSWORD)
+
+
+class Writer:
+    """Inserts rows into tables (of an ``id`` and a ``v``), and updates each once, until it is ended; counts what it did."""
+
+    def __init__(self, execute: Callable[[str], None], tables: tuple[str, ...]) -> None:
+        self.rows: Counter[str] = Counter()
+        self._execute, self._tables = execute, tables
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Writer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(WRITE_INTERVAL_SECONDS):
+            for table in self._tables:
+                self._execute(f"INSERT INTO {table} (v) VALUES ('new')")
+                self._execute(f"UPDATE {table} SET v = 'changed' WHERE id = LAST_INSERT_ID()")
+                self.rows[table] += 1
+
+
+@dataclass(frozen=True)
+class ConnectStack:
+    """``root`` is a project folder with the stack's file, which ``cdc`` may change."""
+
+    kafka: RunningKafka
+    mariadb: MariadbServer
+    root: Path
+    stack: str
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        return self.kafka.project.namespace.run(lambda: httpx.Client(timeout=60, trust_env=False))
+
+    def worker(self, colour: Colour) -> str:
+        """The container of a colour's first worker."""
+        assert self.kafka.stack.spec.connect is not None
+        return worker_names(self.kafka.stack.spec.connect, self.kafka.stack.spec.kafka, colour)[0]
+
+    def secret(self, colour: Colour, name: str) -> Path:
+        """One secret file of a colour's first worker."""
+        return self.kafka.stack.work / "secrets" / self.worker(colour) / name
+
+    def url(self, colour: Colour) -> str:
+        """Where a colour answers inside the stack's network."""
+        return f"http://{self.worker(colour)}:8083"
+
+    def cluster(self, colour: Colour) -> "Inside":
+        """A colour's REST interface, as ``cdc`` asks it."""
+        return Inside(self.kafka, RestCluster(colour, [self.url(colour)]))
+
+    def get(self, colour: Colour, path: str) -> Any:
+        """What a colour answers to a GET."""
+        answer = self.kafka.project.namespace.run(lambda: self._http.get(f"{self.url(colour)}{path}"))
+        return answer.raise_for_status().json()
+
+    @property
+    def active(self) -> Colour:
+        """As the stack's file says it."""
+        path = self.root / f"Pulumi.{self.stack}.yaml"
+        colour: Colour = load(path.read_text(encoding="utf-8"), path.name)["config"][CONFIG_KEY]["connect"]["active"]
+        return colour
+
+    def start_cdc(self, *arguments: str) -> "subprocess.Popen[str]":
+        """``cdc`` in a process of its own, on the stack's network, both of its outputs in one."""
+        command = self.kafka.project.namespace.command(CDC, "--root", self.root, *arguments)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def cdc(self, *arguments: str) -> Outcome:
+        """Run it to its end."""
+        process = self.start_cdc(*arguments)
+        text = process.communicate(timeout=180)[0]
+        return Outcome(process.returncode, text, "")
+
+    def executor(self) -> Callable[[str], None]:
+        """Runs statements on a connection of its own; each is a transaction."""
+        connection = self.kafka.project.namespace.run(
+            lambda: pymysql.connect(host=LOOPBACK, port=DATABASE_PORT, user=USER, password=DATABASE_PASSWORD, autocommit=True)
+        )
+
+        def execute(statement: str) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+        return execute
+
+    def changes(self, topic: str) -> list[Mapping[str, Any]]:
+        """The payloads of a change topic's records, tombstones left out; of committed transactions only."""
+        clients = self.kafka.clients
+        values = clients.read_all(clients.as_user("auditor"), topic)
+        return [json.loads(value)["payload"] for value in values if value]
+
+    def wait_until_caught_up(self, wanted: Mapping[str, int], seconds: float = 60) -> None:
+        """Until each topic has so many changes, or more."""
+        deadline = time.monotonic() + seconds
+        for topic, count in wanted.items():
+            wait_until(
+                f"{topic} has {count} changes",
+                lambda topic=topic, count=count: len(self.changes(topic)) >= count,  # type: ignore[misc]
+                max(1.0, deadline - time.monotonic()),
+                0.5,
+            )
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A cluster's interface, each request made from inside the stack's network."""
+
+    kafka: RunningKafka
+    rest: RestCluster
+
+    def ask(self, request: Callable[[RestCluster], Any]) -> Any:
+        """What ``request`` gives."""
+        return self.kafka.project.namespace.run(lambda: request(self.rest))
+
+
+@contextmanager
+def connect_stack(folder: Path, stack: str, work: Path, super_user: str) -> Iterator[ConnectStack]:
+    """The stack of ``folder/Pulumi.<stack>.yaml`` with MariaDB beside it; its connectors are not made yet."""
+    laid = DockerStack.lay_out(folder, stack, work)
+    write_secrets(laid)
+    root = work / "project"
+    root.mkdir()
+    (root / "Pulumi.yaml").write_text("name: cdc-platform\nruntime: python\n", encoding="utf-8")
+    shutil.copy(folder / f"Pulumi.{stack}.yaml", root)
+    with running_kafka(laid, super_user) as kafka:
+        namespace = kafka.project.namespace
+        with MariadbServer(work, namespace=namespace, port=DATABASE_PORT, password=DATABASE_PASSWORD) as mariadb:
+            yield ConnectStack(kafka, mariadb, root, stack)

@@ -1,0 +1,296 @@
+"""Kafka Connect, blue and green, as rendered: real workers with real Debezium connectors under Kafka's own authorization.
+
+Whatever happens to them, each change of the source is in its topic exactly once, by its place in the binary log.
+"""
+
+import copy
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+
+from components.connect.connectors import Connector, connectors
+from components.connect.names import Colour, other
+from components.core.yaml_text import load
+from components.environment import CONFIG_KEY, EnvironmentSpec
+from components.loading import build_environment
+from tests.harness.connect_image import connect_image, connect_image_without_debezium
+from tests.harness.connect_stack import DATABASE_PASSWORD, ConnectStack, Writer, connect_stack
+from tests.harness.processes import wait_until
+
+pytestmark = pytest.mark.integration
+
+STACKS = Path(__file__).parent
+TOPICS = {
+    "shop.orders": "shop_orders_orders",
+    "shop.order_lines": "shop_orders_lines",
+    "billing.invoices": "billing_invoices_invoices",
+}
+CONNECTORS = {"orders-source", "invoices-source"}
+AT_REST = 3
+"""Rows of each table before its connector is made: they come by the snapshot."""
+
+PATIENCE = "--patience=15"
+
+
+class Judge:
+    """Knows what was done to the source, and that it is in Kafka once."""
+
+    def __init__(self, stack: ConnectStack) -> None:
+        self._stack = stack
+        self._written = dict.fromkeys(TOPICS, 0)
+
+    def add(self, writer: Writer) -> None:
+        for table, rows in writer.rows.items():
+            self._written[table] += rows
+
+    def check(self) -> None:
+        """Each row's insertion and change, and the rows of the snapshot, all once."""
+        wanted = {TOPICS[table]: AT_REST + 2 * rows for table, rows in self._written.items()}
+        self._stack.wait_until_caught_up(wanted)
+        for table, topic in TOPICS.items():
+            changes = self._stack.changes(topic)
+            assert {change["source"]["table"] for change in changes} == {table.partition(".")[2]}
+            read = [change for change in changes if change["op"] == "r"]
+            streamed = [change for change in changes if change["op"] != "r"]
+            assert sorted(change["after"]["id"] for change in read) == list(range(1, AT_REST + 1))
+            for kind in "cu":
+                keys = [change["after"]["id"] for change in streamed if change["op"] == kind]
+                assert sorted(keys) == list(range(AT_REST + 1, AT_REST + 1 + self._written[table]))
+            assert len({place(change) for change in streamed}) == len(streamed) == 2 * self._written[table]
+
+
+def place(change: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Where in the binary log a change was read."""
+    source = change["source"]
+    return source["file"], source["pos"], source["row"]
+
+
+@pytest.fixture(scope="module", name="stack")
+def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectStack]:
+    with connect_stack(STACKS, "connect", tmp_path_factory.mktemp("connect"), "platform-admin") as stack:
+        execute = stack.executor()
+        for database in ("shop", "billing"):
+            execute(f"CREATE DATABASE {database}")
+        for table in TOPICS:
+            execute(f"CREATE TABLE {table} (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20))")
+            for _ in range(AT_REST):
+                execute(f"INSERT INTO {table} (v) VALUES ('old')")
+        assert stack.cdc("connect", "plan", "connect").code == 3
+        applied = stack.cdc("connect", "apply", "connect")
+        assert applied.code == 0, applied.text
+        yield stack
+
+
+@pytest.fixture(scope="module", name="judge")
+def _judge(stack: ConnectStack) -> Judge:
+    return Judge(stack)
+
+
+@pytest.fixture(name="writer")
+def _writer(stack: ConnectStack, judge: Judge) -> Iterator[Writer]:
+    """Writes all the time that a test takes; then every change is looked for."""
+    with Writer(stack.executor(), tuple(TOPICS)) as writer:
+        yield writer
+    judge.add(writer)
+    judge.check()
+
+
+def switch(stack: ConnectStack, to: Colour) -> tuple[int, str]:
+    outcome = stack.cdc("connect", "switch", "connect", "--to", to, "--yes", PATIENCE)
+    return outcome.code, outcome.text
+
+
+def where(stack: ConnectStack) -> dict[str, set[str]]:
+    """The connectors that each colour runs."""
+    states = {colour: stack.get(colour, "/connectors?expand=status") for colour in ("blue", "green")}
+    return {
+        colour: {name for name, part in found.items() if part["status"]["connector"]["state"] == "RUNNING"}
+        for colour, found in states.items()
+    }
+
+
+def test_the_plan_of_what_was_applied_is_empty(stack: ConnectStack) -> None:
+    outcome = stack.cdc("connect", "plan", "connect")
+    assert outcome.code == 0, outcome.text
+    assert where(stack) == {stack.active: CONNECTORS, other(stack.active): set()}
+
+
+def test_a_switch_that_is_not_confirmed_changes_nothing(stack: ConnectStack) -> None:
+    active = stack.active
+    outcome = stack.cdc("connect", "switch", "connect")
+    assert (outcome.code, stack.active) == (3, active)
+    assert f"moves from {active} to {other(active)}" in outcome.text
+    assert where(stack)[active] == CONNECTORS
+
+
+@pytest.mark.usefixtures("writer")
+def test_connectors_move_there_and_back_under_writes(stack: ConnectStack) -> None:
+    first = stack.active
+    for colour in (other(first), first):
+        code, text = switch(stack, colour)
+        assert (code, stack.active) == (0, colour), text
+        assert where(stack) == {colour: CONNECTORS, other(colour): set()}
+    assert stack.cdc("connect", "switch", "connect", "--to", first, "--yes").code == 0
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_switch_killed_anywhere_is_finished_by_the_next(stack: ConnectStack) -> None:
+    for said in ("made on", "positions of", "started on"):
+        colour = other(stack.active)
+        process = stack.start_cdc("connect", "switch", "connect", "--to", colour, "--yes", PATIENCE)
+        assert process.stdout is not None
+        assert any(said in line for line in process.stdout)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        code, text = switch(stack, colour)
+        assert (code, stack.active) == (0, colour), (said, text)
+        assert where(stack) == {colour: CONNECTORS, other(colour): set()}
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_colour_without_the_plugin_is_found_out_before_anything_stops(stack: ConnectStack) -> None:
+    active = stack.active
+    container = stack.kafka.project.containers[stack.worker(other(active))]
+    container.kill()
+    container.use_image(connect_image_without_debezium())
+    container.start()
+    container.wait_healthy()
+    try:
+        code, text = switch(stack, other(active))
+        assert code == 1
+        assert "has no plugin io.debezium.connector.mariadb.MariaDbConnector" in text
+        assert "stopped on" not in text
+        assert where(stack)[active] == CONNECTORS
+    finally:
+        container.kill()
+        container.use_image(connect_image())
+        container.start()
+        container.wait_healthy()
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_colour_with_a_wrong_password_gives_the_connectors_back(stack: ConnectStack) -> None:
+    active = stack.active
+    file = stack.secret(other(active), "billing-invoices-source.password")
+    right = file.read_text()
+    file.write_text("wrong")
+    try:
+        code, text = switch(stack, other(active))
+    finally:
+        file.write_text(right)
+    assert code == 1, text
+    assert f"Every connector runs on {active} again" in text
+    assert stack.active == active
+    assert where(stack) == {active: CONNECTORS, other(active): set()}
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_killed_worker_goes_on_where_it_was(stack: ConnectStack) -> None:
+    container = stack.kafka.project.containers[stack.worker(stack.active)]
+    container.kill()
+    container.start()
+    container.wait_healthy()
+    wait_until("the connectors run again", lambda: where(stack)[stack.active] == CONNECTORS, 60, 0.5)
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_worker_that_dies_during_a_switch_leaves_what_another_run_mends(stack: ConnectStack) -> None:
+    active = stack.active
+    container = stack.kafka.project.containers[stack.worker(other(active))]
+    process = stack.start_cdc("connect", "switch", "connect", "--to", other(active), "--yes", PATIENCE)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "started on" in line:
+            container.kill()
+            break
+    text = process.communicate()[0]
+    assert process.returncode == 1, text
+    assert f"cdc connect switch --to {active}" in text
+    container.start()
+    container.wait_healthy()
+    code, text = switch(stack, active)
+    assert (code, stack.active) == (0, active), text
+    assert where(stack) == {active: CONNECTORS, other(active): set()}
+
+
+# What connectors may do
+
+
+def test_a_connector_writes_with_its_pipelines_rights_and_no_others(stack: ConnectStack) -> None:
+    """The worker itself may not write changes at all, nor one tenant's connector those of another, or its positions."""
+    clients = stack.kafka.clients
+    for user, topic in (
+        ("connect-blue", "shop_orders_orders"),
+        ("connect-blue", "shop_orders_offsets_blue"),
+        ("connect-blue", "trial-connect-green-offsets"),
+        ("shop-orders-source", "billing_invoices_invoices"),
+        ("shop-orders-source", "billing_invoices_offsets_blue"),
+        ("shop-orders-source", "trial-connect-blue-offsets"),
+    ):
+        assert clients.write(clients.as_user(user), topic, [b"?"]).refused == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+
+
+def test_no_password_is_in_what_connect_shows_or_logs(stack: ConnectStack) -> None:
+    active = stack.active
+    shown = str(stack.get(active, "/connectors?expand=info&expand=status"))
+    assert "${directory:/run/secrets/connect:orders-source.database-password}" in shown
+    logs = "".join(stack.kafka.project.containers[stack.worker(colour)].log.read_text() for colour in ("blue", "green"))
+    for secret in (DATABASE_PASSWORD, *stack.kafka.stack.passwords.values()):
+        assert secret not in shown
+        assert secret not in logs
+
+
+# What the plugins say
+
+
+def variant(changes: dict[str, Any]) -> EnvironmentSpec:
+    """The stack's spec with another source and sink of its first pipeline."""
+    path = STACKS / "Pulumi.connect.yaml"
+    values = copy.deepcopy(load(path.read_text(encoding="utf-8"), path.name)["config"][CONFIG_KEY])
+    values["pipelines"][0] |= changes
+    return build_environment(values, "connect", path.name)
+
+
+MYSQL = {"mysql": {"host": "127.0.0.1", "port": 1, "user": "cdc", "password": "secret:a#b", "tables": ["shop.orders"]}}
+JDBC = {"postgres": {"host": "127.0.0.1", "database": "w", "schema": "s", "password": "secret:w#p"}, "via": "jdbc"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "role", "refused"),
+    [
+        ({}, "source", []),
+        ({"source": MYSQL, "tables": {}}, "source", ["database.hostname: Unable to connect: Communications link failure"]),
+        ({"sink": JDBC}, "sink", []),
+    ],
+    ids=["mariadb", "mysql", "jdbc"],
+)
+def test_each_plugin_accepts_its_connectors(
+    stack: ConnectStack, changes: dict[str, Any], role: str, refused: list[str]
+) -> None:
+    """A MySQL server cannot be had here, so its plugin says that none answers, and nothing else."""
+    found: list[Connector] = [one for one in connectors(variant(changes), "blue") if one.role == role and one.index == 0]
+    assert len(found) == 1
+    secret = stack.secret(stack.active, "orders-sink.database-password")
+    secret.write_text("any")
+    said = stack.cluster(stack.active).ask(lambda rest: rest.refusals(found[0].name, found[0].config))
+    assert [line.partition("\n")[0] for line in said] == refused
+
+
+def test_a_plugin_that_refuses_keeps_everything_from_being_applied(stack: ConnectStack) -> None:
+    path = stack.root / "Pulumi.connect.yaml"
+    text = path.read_text(encoding="utf-8")
+    wrong = text.replace("connector: {heartbeat: 1s}", 'connector: {heartbeat: 1s, config: {poll.interval.ms: "soon"}}')
+    assert wrong != text
+    path.write_text(wrong, encoding="utf-8")
+    try:
+        outcome = stack.cdc("connect", "apply", "connect")
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert outcome.code == 1
+    assert "refused, nothing was changed" in outcome.text
+    assert all(f"{name}: poll.interval.ms" in outcome.text for name in CONNECTORS)
+    assert stack.cdc("connect", "plan", "connect").code == 0

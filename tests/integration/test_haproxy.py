@@ -1,0 +1,396 @@
+"""A real HAProxy, started as its image starts it, in front of servers of the test: what its configuration promises."""
+
+import base64
+import http.client
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from components.environment import EnvironmentSpec
+from components.haproxy.backend import Affinity, Backend, Server
+from components.haproxy.configuration import SECRETS
+from components.haproxy.spec import HaproxySpec
+from components.loading import load_environment
+from components.platform import render
+from tests.harness.certificates import CertificateAuthority, Identity
+from tests.harness.haproxy_process import haproxy_process
+from tests.harness.http_servers import HEALTH, FakeServer
+from tests.harness.processes import LOOPBACK, Process, free_ports, is_listening, wait_until
+from tests.strategies.draw import Plain
+from tests.strategies.environments import environments
+from tests.strategies.examples import ROOT, STACKS, build, shop
+from tests.toolchain.haproxy import haproxy_program
+
+pytestmark = pytest.mark.integration
+
+PASSWORD = "a long and random one"
+AUTHORITY = CertificateAuthority("authority")
+CLIENTS = CertificateAuthority("clients")
+DRAWN = 25
+MASTER_SECONDS = 0.5
+"""A master that has just started its workers loses the signals that it gets."""
+
+
+@dataclass
+class Running:
+    """HAProxy in front of two servers."""
+
+    process: Process
+    port: int
+    stats_port: int
+    servers: tuple[FakeServer, FakeServer]
+    folder: Path
+
+    def client(self, scheme: str = "http", password: str | None = PASSWORD, identity: Path | None = None) -> httpx.Client:
+        token = base64.b64encode(f"app:{password}".encode()).decode()
+        verify = ssl.create_default_context(cadata=AUTHORITY.certificate)
+        if identity is not None:
+            verify.load_cert_chain(identity)
+        headers = {} if password is None else {"Authorization": f"Basic {token}"}
+        url = f"{scheme}://{LOOPBACK}:{self.port}"
+        return httpx.Client(base_url=url, headers=headers, verify=verify, trust_env=False, timeout=20)
+
+    def seen(self, path: str = "") -> list[str]:
+        """The names of the servers that were asked for ``path``, once for each time."""
+        return [server.name for server in self.servers for request in server.seen if request.path.endswith(path)]
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts HAProxy with a spec and changes to its backend, and waits until both servers are up."""
+    with ExitStack() as stack:
+
+        def begin(spec: HaproxySpec, **changes: object) -> Running:
+            servers = (stack.enter_context(FakeServer("one")), stack.enter_context(FakeServer("two")))
+            port, stats_port = free_ports(2)
+            spec = spec.model_copy(update={"stats_port": stats_port})
+            backend = replace(_backend(port, servers), **changes)  # type: ignore[arg-type]
+            process = stack.enter_context(_process(tmp_path, spec, backend))
+            process.wait_ready(lambda: is_listening(port) and is_listening(stats_port), 20)
+            time.sleep(MASTER_SECONDS)
+            return Running(process, port, stats_port, servers, tmp_path)
+
+        yield begin
+
+
+def _backend(port: int, servers: tuple[FakeServer, ...]) -> Backend:
+    listed = tuple(Server(server.name, LOOPBACK, server.port) for server in servers)
+    return Backend("app", port, listed, health_path=HEALTH, prefix="/own")
+
+
+def _process(folder: Path, spec: HaproxySpec, backend: Backend) -> Process:
+    return haproxy_process(folder, spec, backend, AUTHORITY, PASSWORD, CLIENTS.certificate)
+
+
+OPEN = HaproxySpec.model_validate({"authentication": "none", "tls": {"enabled": False}})
+WITH_PASSWORD = HaproxySpec.model_validate(
+    {"tls": {"enabled": False}, "users": [{"name": "app", "passwordHash": "secret:users#app"}]}
+)
+
+
+# What a request becomes
+
+
+def test_a_path_gets_the_prefix_and_keeps_its_query_and_escapes(start: Start) -> None:
+    running = start(OPEN)
+    with running.client() as client:
+        assert client.get("/subjects/a%2Fb?normalize=true&x=%20").status_code == 200
+    [request] = [request for server in running.servers for request in server.seen]
+    assert request.path == "/own/subjects/a%2Fb?normalize=true&x=%20"
+
+
+def test_requests_go_round(start: Start) -> None:
+    running = start(OPEN)
+    with running.client() as client:
+        assert sorted({client.get("/x").text for _ in range(4)}) == ["one", "two"]
+
+
+def test_requests_about_one_thing_go_to_one_server_until_it_is_gone(start: Start) -> None:
+    running = start(OPEN, affinity=(Affinity("/subjects/", 3),))
+    with running.client() as client:
+        names = {thing: {client.get(f"/subjects/{thing}/versions").text for _ in range(4)} for thing in "abcdefgh"}
+        assert all(len(found) == 1 for found in names.values())
+        assert {name for found in names.values() for name in found} == {"one", "two"}
+        [lost] = [server for server in running.servers if {server.name} == names["a"]]
+        lost.mute = True
+        assert {client.get("/subjects/a/versions").text for _ in range(4)} != names["a"]
+
+
+# Losing a server
+
+
+@pytest.mark.parametrize(("fault", "value"), [("mute", True), ("status", 503), ("delay", 3)])
+def test_what_one_server_fails_another_answers_where_it_may_be_repeated(start: Start, fault: str, value: object) -> None:
+    running = start(OPEN, repeatable=("GET", "PUT"), timeout_seconds=1)
+    setattr(running.servers[0], fault, value)
+    with running.client() as client:
+        assert {client.request(method, f"/{n}").text for n in range(3) for method in ("GET", "PUT")} == {"two"}
+    assert "one" in running.seen()
+
+
+def test_what_may_not_be_repeated_is_sent_once(start: Start) -> None:
+    running = start(OPEN)
+    for server in running.servers:
+        server.mute = True
+    with running.client() as client:
+        assert client.post("/once", content=b"{}").status_code == 502
+    assert len(running.seen("/once")) == 1
+
+
+def test_what_one_server_does_not_know_yet_another_is_asked(start: Start) -> None:
+    running = start(OPEN, retried=(404, 503))
+    running.servers[0].status = 404
+    with running.client() as client:
+        assert {client.get("/schemas/ids/1").text for _ in range(4)} == {"two"}
+        running.servers[1].status = 404
+        assert client.get("/schemas/ids/2").status_code == 404
+
+
+def test_a_request_as_large_as_a_schema_may_be_is_repeated_whole(start: Start) -> None:
+    running = start(OPEN, repeatable=("POST",))
+    running.servers[0].mute = True
+    body = b"x" * 60_000
+    with running.client() as client:
+        assert [client.post("/large", content=body).text for _ in range(40)] == ["two"] * 40
+    assert {request.body for request in running.servers[1].seen} == {body}
+
+
+def test_a_server_that_says_it_is_unwell_gets_nothing_until_it_is_well(start: Start) -> None:
+    running = start(OPEN)
+    running.servers[0].healthy = False
+    with running.client() as client:
+        wait_until("it is out", lambda: up(running) == 1, 20)
+        running.servers[0].seen.clear()
+        assert {client.get("/x").text for _ in range(4)} == {"two"}
+        assert running.servers[0].seen == []
+        running.servers[0].healthy = True
+        wait_until("it is back", lambda: up(running) == 2, 20)
+        assert {client.get("/x").text for _ in range(4)} == {"one", "two"}
+
+
+def up(running: Running) -> int:
+    url = f"http://{LOOPBACK}:{running.stats_port}/metrics"
+    lines = httpx.get(url, trust_env=False).text.splitlines()
+    return int(next(line.split()[-1] for line in lines if line.startswith('haproxy_backend_active_servers{proxy="app"}')))
+
+
+def test_it_is_ready_as_long_as_any_service_has_a_server(start: Start) -> None:
+    running = start(OPEN)
+    url = f"http://{LOOPBACK}:{running.stats_port}"
+
+    def answers(path: str) -> int:
+        return httpx.get(f"{url}{path}", trust_env=False).status_code
+
+    assert (answers("/ready"), answers("/live")) == (200, 200)
+    for server in running.servers:
+        server.healthy = False
+    wait_until("it is not ready", lambda: answers("/ready") == 503, 20)
+    assert answers("/live") == 200
+
+
+# Who gets in
+
+
+def test_a_password_is_asked_for_and_not_passed_on(start: Start) -> None:
+    running = start(WITH_PASSWORD)
+    for password, status in ((PASSWORD, 200), ("wrong", 401), (None, 401), (PASSWORD, 200), ("", 401)):
+        with running.client(password=password) as client:
+            answers = [client.get("/x") for _ in range(3)]
+        assert {answer.status_code for answer in answers} == {status}
+        assert status == 200 or "Basic" in answers[0].headers["WWW-Authenticate"]
+    requests = [request for server in running.servers for request in server.seen]
+    assert len(requests) == 6
+    assert not any("authorization" in map(str.lower, request.headers) for request in requests)
+
+
+def test_what_is_no_hash_keeps_it_from_starting_and_is_not_repeated(tmp_path: Path) -> None:
+    backend = Backend("app", 8081, (Server("one", LOOPBACK, 1),))
+    for content in (PASSWORD, "$6$a'; user root password 'x", ""):
+        with _process(tmp_path, WITH_PASSWORD, backend) as first:
+            first.kill()
+        (tmp_path / "secrets" / "app.hash").write_text(content)
+        done = subprocess.run(["sh", tmp_path / "start.sh"], capture_output=True, text=True, timeout=10, check=False)
+        assert done.returncode == 1
+        assert "openssl passwd -6" in done.stderr
+        assert not content or content not in done.stderr
+
+
+def pem(folder: Path, identity: Identity) -> Path:
+    file = folder / "identity.pem"
+    file.write_text(identity.keystore)
+    return file
+
+
+def test_a_certificate_is_asked_for(start: Start, tmp_path: Path) -> None:
+    spec = HaproxySpec.model_validate({"authentication": "tls", "tls": {"clientCa": "secret:x#ca"}})
+    running = start(spec)
+    with running.client("https", None, pem(tmp_path, CLIENTS.issue("app"))) as client:
+        assert client.get("/x").status_code == 200
+    with running.client("https", None, pem(tmp_path, AUTHORITY.issue("app"))) as client, pytest.raises(httpx.HTTPError):
+        client.get("/x")
+    with running.client("https", PASSWORD) as client, pytest.raises(httpx.HTTPError):
+        client.get("/x")
+    assert len(running.seen("/x")) == 1
+
+
+# Ending and starting anew
+
+
+def test_the_end_waits_for_what_is_being_answered_and_takes_nothing_more(start: Start) -> None:
+    running = start(OPEN)
+    for server in running.servers:
+        server.delay = 2
+    answers: list[int] = []
+
+    def ask() -> None:
+        with running.client() as client:
+            answers.append(client.get("/slow").status_code)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until("it is on its way", lambda: bool(running.seen("/slow")), 10)
+    running.process.send(signal.SIGUSR1)
+    wait_until("it takes no more", lambda: not is_listening(running.port), 10)
+    thread.join()
+    assert answers == [200]
+    wait_until("it has ended", lambda: running.process.exit_code is not None, 10)
+
+
+def test_connections_do_not_keep_it_from_ending(start: Start) -> None:
+    running = start(OPEN.model_copy(update={"drain": 2000}))
+    for server in running.servers:
+        server.delay = 30
+    with socket.create_connection((LOOPBACK, running.port)) as open_one:
+        open_one.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until("it is on its way", lambda: bool(running.seen("/never")), 10)
+        began = time.monotonic()
+        running.process.send(signal.SIGUSR1)
+        wait_until("it has ended", lambda: running.process.exit_code is not None, 10)
+        assert time.monotonic() - began < 6
+
+
+def test_a_connection_that_waits_is_answered_once_more_after_a_reload(start: Start) -> None:
+    """Closing it under the client would fail the request that it is about to send."""
+    running = start(OPEN)
+    connection = http.client.HTTPConnection(LOOPBACK, running.port, timeout=10)
+    for closing in (None, "close"):
+        connection.request("GET", "/x")
+        response = connection.getresponse()
+        assert (response.status, response.getheader("Connection")) == (200, closing)
+        response.read()
+        running.process.send(signal.SIGUSR2)
+        wait_until("the old worker ends", lambda: "Proxy app stopped" in running.process.output(), 10)
+
+
+def test_reloading_ten_times_fails_no_request(start: Start) -> None:
+    running = start(OPEN)
+    failures: list[str] = []
+    answered: list[int] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        with running.client() as client:
+            while not ended.is_set():
+                try:
+                    answered.append(client.get("/x").status_code)
+                except httpx.HTTPError as error:
+                    failures.append(repr(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        running.process.send(signal.SIGUSR2)
+        time.sleep(0.4)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert (failures, set(answered)) == ([], {200})
+    assert running.process.output().count("Loading success") >= 10
+
+
+# Every configuration
+
+
+def judged(folder: Path, text: str) -> str:
+    """What HAProxy says of a configuration, warnings taken for errors; nothing when it is right."""
+    own = AUTHORITY.issue("haproxy", LOOPBACK)
+    for name, content in {"server.pem": own.certificate, "server.pem.key": own.key}.items():
+        (folder / name).write_text(content)
+    for name in ("client-ca.pem", "schema-registry-ca.pem"):
+        (folder / name).write_text(CLIENTS.certificate)
+    lists = {line.split("http_auth(")[1].partition(")")[0] for line in text.splitlines() if "http_auth(" in line}
+    (folder / "users.cfg").write_text("".join(f"userlist {name}\n  user app password '$6$a$b'\n" for name in sorted(lists)))
+    local = text.replace(SECRETS, str(folder)).replace("bind haproxy:", f"bind {LOOPBACK}:")
+    (folder / "haproxy.cfg").write_text(local.replace("init-addr last,libc,none", "init-addr none"))
+    command: list[str | Path] = [haproxy_program(), "-c", "-dW", "-f", folder / "haproxy.cfg", "-f", folder / "users.cfg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr
+
+
+def configurations(spec: EnvironmentSpec) -> list[str]:
+    """HAProxy's, on either target."""
+    rendered = render(spec)
+    maps = [manifest.body["data"] for manifest in rendered.manifests if manifest.kind == "ConfigMap"]
+    found = [data["haproxy.cfg"] for data in maps if "haproxy.cfg" in data]
+    return found + [text for path, text in rendered.files.items() if path.endswith("haproxy.cfg")]
+
+
+MATRIX: list[Plain] = [
+    {"target": target, "schemaRegistry": {"distribution": distribution}, "haproxy": {**haproxy, "users": users}}
+    for target in ("kubernetes", "docker")
+    for distribution in ("confluent", "apicurio")
+    for users in ([{"name": "app", "passwordHash": "vault:x#y"}],)
+    for haproxy in (
+        {},
+        {"authentication": "none"},
+        {"tls": {"enabled": False}, "drain": "45s"},
+        {"authentication": "tls", "tls": {"clientCa": "vault:x#ca", "minimum": "TLSv1.3"}},
+        {"frontends": {"schema-registry": {"authentication": "none"}}, "resources": {"cpu": 16, "memory": "2Gi"}},
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "changes", MATRIX, ids=lambda changes: f"{changes['target']}-{changes['schemaRegistry']['distribution']}"
+)
+def test_haproxy_takes_every_form_of_its_configuration(changes: Plain, tmp_path: Path) -> None:
+    [text] = configurations(build(shop(changes)))
+    assert judged(tmp_path, text) == ""
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_haproxy_takes_the_configuration_of_every_stack(stack: str, tmp_path: Path) -> None:
+    for text in configurations(load_environment(ROOT, stack)):
+        assert judged(tmp_path, text) == ""
+
+
+def test_haproxy_refuses_what_is_wrong(tmp_path: Path) -> None:
+    """So its having taken the others means something."""
+    [text] = configurations(build(shop(MATRIX[0])))
+    assert "unknown keyword" in judged(tmp_path, text.replace("balance roundrobin", "balanced roundrobin"))
+
+
+@settings(max_examples=DRAWN, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+@given(environments())
+def test_haproxy_takes_the_configuration_of_any_valid_environment(tmp_path: Path, values: Plain) -> None:
+    folder = tmp_path / "any"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for text in configurations(build(values)):
+        assert judged(folder, text) == ""

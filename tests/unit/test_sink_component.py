@@ -1,0 +1,139 @@
+"""The sink workers' settings files and deployments. The worker itself reads them in tests/sink/unit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from components.environment import EnvironmentSpec
+from components.loading import load_environment
+from components.platform import render
+from tests.strategies.examples import ROOT, STACKS, build, messages, pipeline, problems_of, shop
+from tests.unit.on_kubernetes import manifest, rendered, spec
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "sink_worker" / "settings.schema.json").read_text(encoding="utf-8"))
+PASSWORD = "pipelines[0].sink.postgres.password"
+SINK: dict[str, Any] = {"sink.image": "acme/sink:1", PASSWORD: "vault:warehouse#password"}
+WHOLE = {
+    **SINK,
+    "schemaRegistry": {},
+    "haproxy": {"users": [{"name": "sink", "passwordHash": "vault:h#sink-hash", "password": "vault:h#sink"}]},
+}
+
+
+def settings_of(environment: EnvironmentSpec) -> dict[str, str]:
+    """Every settings file, by the name of its object."""
+    found = render(environment)
+    if environment.target == "docker":
+        return {w.name: w.files["/etc/cdc/settings.json"] for w in found.workloads if w.component == "sink"}
+    maps = [m for m in found.manifests if m.component == "sink" and m.kind == "ConfigMap"]
+    return {m.name: m.body["data"]["settings.json"] for m in maps}
+
+
+def on_docker(changes: dict[str, Any] | None = None) -> EnvironmentSpec:
+    return build(shop({**SINK, "tier": "development", "target": "docker", **(changes or {})}))
+
+
+VARIANTS = {
+    "alone": SINK,
+    "with everything": WHOLE,
+    "no TLS at all": {**SINK, "sink.postgresTls": "disable", "kafka.listeners": [{"name": "a", "port": 9092, "tls": False}]},
+    "tuned": {
+        **WHOLE,
+        "sink.processes": 2,
+        "sink.writers": 2,
+        "sink.settings": {
+            "batchRows": 1000,
+            "batchBytes": "8MiB",
+            "onMismatch": "reject",
+            "createTables": False,
+            "evolveTables": False,
+            "geometry": "postgis",
+        },
+        "pipelines[0].sink.deletes": False,
+    },
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_settings_are_what_the_workers_schema_describes(name: str) -> None:
+    [text] = settings_of(build(shop(VARIANTS[name]))).values()
+    jsonschema.validate(json.loads(text), SCHEMA)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_every_stacks_workers_accept_their_settings(name: str) -> None:
+    for text in settings_of(load_environment(ROOT, name)).values():
+        jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_a_topic_goes_to_its_tables_name_in_the_pipelines_schema() -> None:
+    [text] = settings_of(build(shop({**SINK, "pipelines[0].sink.postgres.schema": "shop"}))).values()
+    routing = json.loads(text)["routing"]
+    assert routing["schema"] == "shop"
+    assert {rule["topics"]: rule["table"] for rule in routing["rules"]} == {
+        "shop_orders_orders": "orders",
+        "shop_orders_lines": "lines",
+    }
+
+
+def test_what_another_program_writes_has_no_worker() -> None:
+    changes = {
+        **SINK,
+        "connect.image": "acme/connect:1",
+        "pipelines[1]": pipeline("events", ("ks.t",), "cassandra"),
+        "pipelines[2]": pipeline(
+            "lines", ("db.u",), "mariadb", sink={"via": "jdbc", "postgres": {"database": "w", "password": "vault:w#p"}}
+        ),
+    }
+    assert set(settings_of(build(shop(changes)))) == {"sink-orders"}
+
+
+def test_a_changed_setting_rolls_the_pods_out() -> None:
+    def checksum(changes: dict[str, Any]) -> Any:
+        return spec({**SINK, **changes}, "Deployment/sink-orders")["template"]["metadata"]["annotations"]
+
+    assert checksum({}) == checksum({"sink.replicas": 3})
+    assert checksum({}) != checksum({"sink.writers": 2})
+
+
+def test_a_worker_may_send_and_read_dead_letters_and_nothing_more() -> None:
+    user = next(u for u in build(shop(SINK)).kafka_state.users if u.name == "shop-orders-sink")
+    rights = {(acl.resource, acl.name): acl.operations for acl in user.acls}
+    assert rights == {
+        ("topic", "shop_orders_orders"): ("Describe", "Read"),
+        ("topic", "shop_orders_lines"): ("Describe", "Read"),
+        ("topic", "shop_orders_dlq"): ("Describe", "Read", "Write"),
+        ("group", "shop_orders_sink"): ("Describe", "Read"),
+        ("transactionalId", "shop_orders_sink.outbox"): ("Describe", "Write"),
+    }
+
+
+def test_the_network_opens_no_more_than_a_worker_needs() -> None:
+    policy = spec(WHOLE, "NetworkPolicy/sink-orders")
+    assert policy["policyTypes"] == ["Egress"]
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [[5432], [8081]]
+
+
+def test_workers_are_added_by_load() -> None:
+    scaled = spec({**SINK, "sink.autoscaling": {"least": 3, "most": 6, "cpu": 50}}, "HorizontalPodAutoscaler/sink-orders")
+    assert (scaled["minReplicas"], scaled["maxReplicas"]) == (3, 6)
+    assert scaled["scaleTargetRef"]["name"] == manifest(SINK, "Deployment/sink-orders").name
+    assert not [one for one in rendered(SINK).manifests if one.kind == "HorizontalPodAutoscaler"]
+
+
+def test_docker_has_a_container_for_each_worker() -> None:
+    workers = [w for w in render(on_docker({"sink.replicas": 2})).workloads if w.component == "sink"]
+    assert [w.name for w in workers] == ["sink-orders-0", "sink-orders-1"]
+    assert all(w.read_only and w.user == "10001:10001" and w.health for w in workers)
+
+
+def test_a_worker_without_its_databases_password_is_refused() -> None:
+    assert "needs the password" in messages(problems_of(shop({"sink": {"image": "a:1"}})))[PASSWORD]
+
+
+def test_docker_scales_nothing() -> None:
+    values = shop({**SINK, "target": "docker", "tier": "development", "sink.autoscaling": 3})
+    assert messages(problems_of(values)) == {"sink.autoscaling": "docker scales nothing; leave it out, and set replicas"}
