@@ -18,7 +18,7 @@ from policies.engine import judge
 from policies.model import Subject
 from policies.reports import SpecFile
 
-EPILOG = """\\b
+EPILOG = """\b
 Examples:
   cdc check                          every stack
   cdc check prod prod-dr
@@ -26,7 +26,7 @@ Examples:
   cdc check --format markdown >> "$GITHUB_STEP_SUMMARY"
   cdc check prod --today 2027-01-01  would the waivers still hold then?
 
-\\b
+\b
 Exit codes:
   0  every spec is valid and no mandatory rule is broken
   1  a mandatory rule is broken

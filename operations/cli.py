@@ -23,7 +23,7 @@ Exit codes:
   0  done, nothing to object to
   1  check, preview, diff: a mandatory rule is broken; schemas: a schema is incompatible
   2  bad input: a wrong option, stack or spec, a place that cannot be written, a registry that cannot be reached
-  3  diff: the two sides differ; dr: more than the RPO would be lost, or the standby cannot take over
+  3  diff: the two sides differ; dr: more than the RPO would be lost
 
 \b
 Examples:

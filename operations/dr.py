@@ -20,24 +20,28 @@ from operations.terminal import BAD, FAINT, GOOD, STRONG, console, print_json
 NOT_WITHIN = 3
 _TOPICS_SHOWN = 10
 
-EPILOG = """\\b
-Ask the standby's stack: the one with mirrorMaker. Each side is reached with a file of librdkafka's settings, such as
+EPILOG = """\b
+Ask the standby's stack: the one with mirrorMaker. Each side is reached with a
+file of librdkafka's settings, such as
   bootstrap.servers=127.0.0.1:9093
   security.protocol=SASL_SSL
   sasl.mechanism=SCRAM-SHA-512
-Any user that may describe topics and groups and read the mirrored topics will do; nothing is written or committed.
+for a user that may describe topics and groups and read what is mirrored.
+Nothing is written or committed.
 
-\\b
+\b
 Examples:
-  cdc dr status prod-dr --source-config prod.properties --standby-config prod-dr.properties
-  cdc dr status prod-dr … --watch 5      again every five seconds, until Ctrl-C
+  cdc dr status prod-dr --source-config prod.properties \\
+    --standby-config prod-dr.properties
+  cdc dr status prod-dr … --watch 5     again every five seconds
   cdc dr failover-check prod-dr --standby-config prod-dr.properties
 
-\\b
+\b
 Exit codes:
-  0  status: no more than the RPO would be lost; failover-check: the standby can take over
+  0  no more than the RPO would be lost; the standby can take over
   2  bad input, or a standby that does not answer
-  3  status: more than the RPO would be lost, or the source does not answer; failover-check: something is missing"""
+  3  more than the RPO would be lost, or the source does not answer;
+     the standby cannot take over"""
 
 
 class Action(enum.StrEnum):

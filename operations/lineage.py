@@ -19,15 +19,15 @@ from operations import project
 from operations.options import Root, stack_argument
 from operations.terminal import FAINT, NAME, STRONG, console, count, print_json, show, styled
 
-EPILOG = """\\b
+EPILOG = """\b
 Examples:
-  cdc lineage prod                                   every table of the stack
-  cdc lineage prod shop.orders                       one table; or a topic, subject, connector, or table in PostgreSQL
-  cdc lineage shop_orders_orders                     the same, in whichever stack has it
-  cdc lineage prod --format mermaid                  a diagram for Markdown
+  cdc lineage prod                      every table of the stack
+  cdc lineage prod shop.orders          one table; or any name on its way
+  cdc lineage shop_orders_orders        the same, in whichever stack has it
+  cdc lineage prod --format mermaid     a diagram for Markdown
   cdc lineage prod --format openlineage > events.jsonl
 
-\\b
+\b
 Exit codes:
   0  shown
   2  nothing has that name, or bad input"""
@@ -73,8 +73,9 @@ def command(
     ] = None,
     root: Root = None,
 ) -> None:
-    """Show where tables come from and go to: source, connector, topic, subjects, sink, PostgreSQL.
+    """Show where each table's rows come from and go to.
 
+    The way leads from the source by connector, topic, subjects and sink to PostgreSQL, as the spec declares it.
     OpenLineage's events, one JSON object a line, are what catalogues such as Marquez and DataHub take.
     """
     folder = project.find_root(root)

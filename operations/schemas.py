@@ -19,20 +19,22 @@ from operations.terminal import BAD, FAINT, GOOD, STRONG, WARN, console, print_j
 
 INCOMPATIBLE = 1
 
-EPILOG = """\\b
-Every declared schema is judged before any is registered: where one is incompatible, nothing is. Running it again changes
-nothing.
+EPILOG = """\b
+Every declared schema is judged before any is registered: where one is
+incompatible, nothing is. Running it again changes nothing.
 
-\\b
+\b
 Examples:
   cdc schemas check prod
-  cdc schemas apply prod --url https://localhost:8081 --user ci --password-file ci.password --ca-file ca.pem
+  cdc schemas apply prod --url https://localhost:8081 --user ci \\
+    --password-file ci.password --ca-file ca.pem
 
-\\b
+\b
 Exit codes:
-  0  check: every declared schema is compatible; apply: the registry has them all
+  0  check: every schema is compatible; apply: the registry has them all
   1  a schema is incompatible; nothing was registered
-  2  bad input, a registry that cannot be reached or that refuses the credentials"""
+  2  bad input, a registry that cannot be reached or that refuses the
+     credentials"""
 
 
 class Action(enum.StrEnum):

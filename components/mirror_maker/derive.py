@@ -24,7 +24,6 @@ EXCLUDED_TOPICS = (r"mm2.*\.internal", r".*\.checkpoints\.internal", "__.*", "he
 EXCLUDED_GROUPS = ("console-consumer-.*", "connect-.*", "__.*")
 """MirrorMaker's own default."""
 
-REGISTRY_COMPONENT = "schema_registry"
 LOCAL_REGISTRY_TOPICS = ("kafkasql-snapshots", "registry-events")
 """Apicurio's snapshots name files on the disk of the registry that took them, and its events are for others to read."""
 
@@ -91,8 +90,8 @@ def takes_group(mirror: "MirrorMakerSpec", environment: "EnvironmentSpec", name:
 
 def registry_topics(environment: "EnvironmentSpec") -> tuple[str, ...]:
     """The topics that hold the schema registry's contents; none where the environment has no registry of its own."""
-    registry = environment.components.get(REGISTRY_COMPONENT)
-    topics = registry.kafka_state(environment).topics if registry is not None else ()
+    registry = environment.schema_registry
+    topics = () if registry is None else registry.kafka_state(environment).topics
     return tuple(topic.name for topic in topics if topic.name not in LOCAL_REGISTRY_TOPICS)
 
 

@@ -5,7 +5,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from components.connect.server_ids import server_ids
-from components.connect.spec import ConnectSpec
 from components.core.errors import Problem
 from components.core.quantities import format_duration
 from components.kafka.state import Topic
@@ -154,8 +153,8 @@ def _registry_problems(spec: "EnvironmentSpec", mirror: "MirrorMakerSpec", sourc
 
 def _connect_problems(spec: "EnvironmentSpec", source: "EnvironmentSpec") -> Iterator[Problem]:
     """A connector finds its position by its name and its colour's topic; a database knows its readers by their ids."""
-    own, theirs = spec.components.get("connect"), source.components.get("connect")
-    if not isinstance(own, ConnectSpec) or not isinstance(theirs, ConnectSpec):
+    own, theirs = spec.connect, source.connect
+    if own is None or theirs is None:
         return
     if own.active != theirs.active:
         yield Problem(

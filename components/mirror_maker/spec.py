@@ -206,13 +206,16 @@ class MirrorMakerSpec(ComponentSpec):
         return derive.standby_state(self, environment)
 
     def problems(self) -> list[Problem]:
-        found = []
-        for field in ("checkpoints", "groupOffsets", "refresh", "heartbeats"):
-            value = {"checkpoints": self.checkpoints, "groupOffsets": self.group_offsets}.get(
-                field, self.refresh if field == "refresh" else self.heartbeats
-            )
-            if value % _SECOND:
-                found.append(Problem(field, "MirrorMaker counts whole seconds", "write one such as 5s"))
+        intervals = {
+            "checkpoints": self.checkpoints,
+            "groupOffsets": self.group_offsets,
+            "refresh": self.refresh,
+            "heartbeats": self.heartbeats,
+        }
+        remedy = "write one such as 5s"
+        found = [
+            Problem(field, "MirrorMaker counts whole seconds", remedy) for field, value in intervals.items() if value % _SECOND
+        ]
         if self.heap_bytes >= self.resources.memory:
             found.append(Problem("jvm.heap", "is not less than resources.memory", "write about half of the memory"))
         return found

@@ -97,15 +97,16 @@ class KafkaClients:
         return deliveries
 
     def read_all(self, config: Config, topic: str) -> list[bytes]:
-        """The values of all records that the topic has. librdkafka looks for its group even so, which it may be denied."""
+        """The values of all records that the topic has."""
+        return [message.value() or b"" for message in self.read_messages(config, topic)]
+
+    def read_messages(self, config: Config, topic: str) -> list[Message]:
+        """All records that the topic has. librdkafka looks for its group even so, which it may be denied."""
         consumer = self.consumer(config, "none")
         try:
             ends = self._ends(consumer, topic)
             consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
-            values: list[bytes] = []
-            for message in _messages(consumer, lambda: _reached(consumer, ends), KafkaError.GROUP_AUTHORIZATION_FAILED):
-                values.append(message.value() or b"")
-            return values
+            return list(_messages(consumer, lambda: _reached(consumer, ends), KafkaError.GROUP_AUTHORIZATION_FAILED))
         finally:
             consumer.close()
 

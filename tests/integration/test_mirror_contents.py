@@ -147,7 +147,7 @@ def test_a_source_connector_goes_on_in_the_standby_without_a_snapshot(pair: Pair
         _insert(database, range(100))
         with ConnectCluster(tmp_path / "primary", pair.primary.bootstrap, [debezium_plugin("mariadb")]) as connect:
             connect.create(CONNECTOR, _connector(database, pair.primary))
-            wait_until("the snapshot is written", lambda: len(_values(pair.primary, CUSTOMERS)) == 100, 90, 0.5)
+            wait_until("the snapshot is written", lambda: len(_values(pair.primary, CUSTOMERS)) == 100, 240, 0.5)
             _insert(database, range(100, 150))
             wait_until("the primary has every row", lambda: len(_values(pair.primary, CUSTOMERS)) == 150, 90, 0.5)
             time.sleep(FLUSHED_SECONDS)

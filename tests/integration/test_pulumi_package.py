@@ -14,13 +14,18 @@ from tests.harness.pulumi_engine import PulumiEngine
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 TOKENS = {
+    "cdc:cassandra:CassandraAgent",
+    "cdc:connect:KafkaConnect",
+    "cdc:connect:KafkaConnectors",
     "cdc:foundation:Foundation",
     "cdc:haproxy:Haproxy",
     "cdc:kafka:KafkaCluster",
     "cdc:kafka:KafkaTopics",
     "cdc:kafka:KafkaUsers",
+    "cdc:mirrorMaker:MirrorMaker",
     "cdc:platform:CdcPlatform",
     "cdc:schemaRegistry:SchemaRegistry",
+    "cdc:sink:SinkWorkers",
 }
 PROGRAM = """
 name: other

@@ -15,11 +15,6 @@ from tests.harness.pulumi_engine import PulumiEngine, linked_project
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
-TYPES_OF_KUBERNETES = {
-    ("v1", "Namespace"): "kubernetes:core/v1:Namespace",
-    ("networking.k8s.io/v1", "NetworkPolicy"): "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-    ("scheduling.k8s.io/v1", "PriorityClass"): "kubernetes:scheduling.k8s.io/v1:PriorityClass",
-}
 Resources = dict[str, dict[str, Any]]
 Stack = tuple[PulumiEngine, Path]
 
@@ -56,8 +51,8 @@ def kubernetes_resources(engine: PulumiEngine, stack: str) -> Resources:
 
 def expected_type(manifest: Manifest) -> str:
     """The provider's own type token for a manifest."""
-    own = f"kubernetes:{manifest.api_version}:{manifest.kind}"
-    return TYPES_OF_KUBERNETES.get((manifest.api_version, manifest.kind), own)
+    group, _, version = manifest.api_version.rpartition("/")
+    return f"kubernetes:{group or 'core'}/{version}:{manifest.kind}"
 
 
 def without_engine_keys(value: Any) -> Any:
@@ -176,7 +171,7 @@ def test_state_and_outputs_hold_references_and_no_secret(stack: Callable[..., St
     outcome = engine.up("prod").succeeded()
 
     texts = [*leaves(engine.export("prod")), *leaves(engine.outputs("prod")), outcome.output]
-    suspicious = re.compile(r"-----BEGIN|password\s*[=:]\s*[\"'][^\"'{]", re.IGNORECASE)
+    suspicious = re.compile(r"-----BEGIN|password\s*[=:]\s*[\"'](?!\$\{|<password>)[^\"'{]", re.IGNORECASE)
     assert not [text for text in texts if suspicious.search(text)]
     assert any("vault:cdc-pipeline/prod/shop-db#password" in text for text in texts)
 
@@ -240,7 +235,7 @@ def test_a_docker_stack_registers_every_workload_volume_and_network_and_publishe
         inputs = docker[workload.id]
         assert {upload["file"]: upload["content"] for upload in inputs["uploads"]} == workload.files
         assert {(port["external"], port["internal"]) for port in inputs["ports"]} == set(workload.ports)
-        assert {port["ip"] for port in inputs["ports"]} == {"127.0.0.1"}
+        assert {port["ip"] for port in inputs["ports"]} <= {"127.0.0.1"}
         assert inputs["entrypoints"] == list(workload.command)
         assert inputs["readOnly"] is True
         assert inputs["capabilities"]["drops"] == ["ALL"]

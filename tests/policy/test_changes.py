@@ -65,7 +65,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str | None]] = {
     "change-storage-shrink": ({}, {"kafka.brokers.storage.size": "100Gi"}, "kafka.brokers.storage.size", None),
     "change-fewer-nodes": ({"kafka.brokers.replicas": 5}, {}, "kafka.brokers.replicas", None),
     "change-identity": ({}, {"kafka.name": "other"}, "kafka.name", None),
-    "change-listener": ({}, {"kafka.listeners[1]": {"name": "other", "port": 9095}}, "kafka.listeners", None),
+    "change-listener": ({}, {"kafka.listeners[1]": {"name": "other", "port": 9097}}, "kafka.listeners", None),
     "change-metadata-downgrade": ({}, {"kafka.metadataVersion": "4.2-IV0"}, "kafka.metadataVersion", None),
     "change-version-downgrade": (
         {"kafka.metadataVersion": "4.2-IV0"},
@@ -100,8 +100,8 @@ def test_one_volume_less_is_a_shrinking_disk() -> None:
 
 
 def test_a_listener_that_moves_is_noticed() -> None:
-    verdict = judged({}, {"kafka.listeners[0].port": 9095})
-    assert "moves from port 9093 to 9095" in verdict.findings[0].message
+    verdict = judged({}, {"kafka.listeners[0].port": 9097})
+    assert "moves from port 9093 to 9097" in verdict.findings[0].message
 
 
 def test_growth_and_additions_pass() -> None:

@@ -301,7 +301,7 @@ def test_the_diagram_has_a_line_for_each_edge_and_a_node_for_each_end() -> None:
     found = lineage(build(shop(WHOLE)))
     lines = [line.strip() for line in diagram([found]).splitlines()]
     assert lines[0] == "flowchart LR"
-    nodes = dict(match.groups() for line in lines if (match := re.fullmatch(r'(n\d+)\W+"([^"]+)"\W+', line)))
+    nodes = {match[1]: match[2] for line in lines if (match := re.fullmatch(r'(n\d+)\W+"([^"]+)"\W+', line))}
     assert len(nodes) == len(found.nodes)
     arrows = [match.groups() for line in lines if (match := re.fullmatch(r"(n\d+) (-->|-\. [a-z ]+ \.->) (n\d+)", line))]
     assert len(arrows) == len(found.edges)

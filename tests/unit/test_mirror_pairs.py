@@ -12,6 +12,7 @@ from tests.strategies.examples import pipeline, shop
 
 MIRROR = {"source": {"environment": "prod", "bootstrap": "kafka.prod.example:9094"}}
 RECOVERY = {"standby": "prod-dr"}
+REGISTRY = {"replicas": 1}
 
 
 def problems(root: Path, stack: str, **stacks: dict[str, Any]) -> dict[str, str]:
@@ -125,6 +126,23 @@ def test_registries_of_two_kinds_are_refused(tmp_path: Path) -> None:
     )
     assert "cannot read what apicurio" in found["schemaRegistry.distribution"]
     assert "nobody could read here" in problems(tmp_path, "prod-dr", prod_dr=dr())["schemaRegistry"]
+
+
+def test_connectors_that_would_not_find_their_positions_are_refused(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        "prod-dr",
+        prod=prod(connect={"image": "x:1", "active": "green"}, schemaRegistry=REGISTRY),
+        prod_dr=dr(connect={"image": "x:1"}, schemaRegistry=REGISTRY),
+    )
+    assert "green in prod" in found["connect.active"]
+
+
+def test_replication_ids_that_both_sides_use_are_refused(tmp_path: Path) -> None:
+    connect = {"image": "x:1", "serverIds": {"orders": 7000}}
+    both = {"connect": connect, "schemaRegistry": REGISTRY}
+    found = problems(tmp_path, "prod-dr", prod=prod(**both), prod_dr=dr(**both))
+    assert "7001 of orders (green)" in found["connect.serverIds"] or "7000 of orders (blue)" in found["connect.serverIds"]
 
 
 def test_a_partner_that_is_refused_itself_is_left_to_its_own_check(tmp_path: Path) -> None:
