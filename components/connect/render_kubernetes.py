@@ -11,6 +11,7 @@ from components.connect.worker import common_settings
 from components.core.kubernetes import (
     GRACE_SECONDS,
     Body,
+    autoscaler,
     container_security,
     manifest,
     network_policy,
@@ -194,14 +195,7 @@ def _autoscaler(environment: "EnvironmentSpec", connect: "ConnectSpec") -> Manif
     """Requirement A12. It scales the Connect object, and the operator its pods: connectors move, and no data is on them."""
     assert connect.autoscaling is not None
     name = cluster_name(environment.kafka, connect.active)
-    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": connect.autoscaling.cpu}}
-    spec = {
-        "scaleTargetRef": {"apiVersion": API_VERSION, "kind": "KafkaConnect", "name": name},
-        "minReplicas": connect.autoscaling.least,
-        "maxReplicas": connect.autoscaling.most,
-        "metrics": [{"type": "Resource", "resource": metric}],
-    }
-    return manifest(COMPONENT, environment.context, "autoscaling/v2", "HorizontalPodAutoscaler", name, spec=spec)
+    return autoscaler(COMPONENT, environment.context, API_VERSION, "KafkaConnect", name, connect.autoscaling)
 
 
 def connector_manifest(

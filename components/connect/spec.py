@@ -1,7 +1,7 @@
 """What the user writes about Kafka Connect (requirements A1, A4, A9, A10, A12)."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from components.connect.converters import Converter
 from components.connect.names import Colour
 from components.core.errors import Problem
 from components.core.model import SpecModel, Text, setting
-from components.core.resources import ResourcesSpec
+from components.core.resources import AutoscalingSpec, ResourcesSpec
 from components.kafka.spec import JvmSpec, Scalar
 from components.kafka.state import KafkaState
 
@@ -55,26 +55,6 @@ class BuildSpec(SpecModel):
         help="CPU and memory of the build.",
         becomes="KafkaConnect.spec.build.resources",
     )
-
-
-class AutoscalingSpec(SpecModel):
-    """Workers of the active colour by load (Kubernetes only); ``autoscaling: 10`` is short for ``{most: 10}``."""
-
-    shorthand: ClassVar[str | None] = "most"
-    least: int = setting(3, help="Fewest workers.", becomes="HorizontalPodAutoscaler.spec.minReplicas", ge=1, le=100)
-    most: int = setting(10, help="Most workers.", becomes="HorizontalPodAutoscaler.spec.maxReplicas", ge=1, le=100)
-    cpu: int = setting(
-        70,
-        help="CPU, in percent of what is requested, above which workers are added.",
-        becomes="HorizontalPodAutoscaler.spec.metrics",
-        ge=1,
-        le=100,
-    )
-
-    def problems(self) -> list[Problem]:
-        if self.least > self.most:
-            return [Problem("least", f"{self.least} is more than the most, {self.most}", "write at most that")]
-        return []
 
 
 class ConnectSpec(ComponentSpec):

@@ -7,9 +7,12 @@ from typing import Any
 from components.core.context import Context
 from components.core.quantities import format_cpu, kubernetes_bytes
 from components.core.rendered import Manifest
-from components.core.resources import ResourcesSpec
+from components.core.resources import AutoscalingSpec, ResourcesSpec
 
 Body = dict[str, Any]
+
+SCALE_DOWN_SECONDS = 600
+"""How long the load must be low before a pod is taken away."""
 
 GRACE_SECONDS = 60
 """How long a pod may take to end: the longest that a service of the platform drains for."""
@@ -178,3 +181,16 @@ def config_map(component: str, name: str, context: Context, data: Mapping[str, s
 def http_probe(path: str, port: int, scheme: str = "HTTP") -> Body:
     """A probe that is content with any answer of 2xx or 3xx."""
     return {"httpGet": {"path": path, "port": port, "scheme": scheme}, "periodSeconds": 10, "timeoutSeconds": 5}
+
+
+def autoscaler(component: str, context: Context, api_version: str, kind: str, name: str, scaling: AutoscalingSpec) -> Manifest:
+    """Changes the replicas of one object by its pods' CPU. It takes pods away slowly: each that goes moves work to others."""
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scaling.cpu}}
+    spec = {
+        "scaleTargetRef": {"apiVersion": api_version, "kind": kind, "name": name},
+        "minReplicas": scaling.least,
+        "maxReplicas": scaling.most,
+        "metrics": [{"type": "Resource", "resource": metric}],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": SCALE_DOWN_SECONDS}},
+    }
+    return manifest(component, context, "autoscaling/v2", "HorizontalPodAutoscaler", name, spec=spec)

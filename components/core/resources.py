@@ -1,4 +1,6 @@
-"""CPU and memory of a container, as the user writes them."""
+"""CPU and memory of a container, and how many of its kind there are, as the user writes them."""
+
+from typing import ClassVar
 
 from components.core.errors import Problem
 from components.core.model import SpecModel, setting
@@ -25,4 +27,24 @@ class ResourcesSpec(SpecModel):
     def problems(self) -> list[Problem]:
         if self.cpu_limit is not None and self.cpu_limit < self.cpu:
             return [Problem("cpuLimit", "is less than the CPU requested", "write at least cpu, or leave it out")]
+        return []
+
+
+class AutoscalingSpec(SpecModel):
+    """Pods by load (Kubernetes only); ``autoscaling: 10`` is short for ``{most: 10}`` (requirement A12)."""
+
+    shorthand: ClassVar[str | None] = "most"
+    least: int = setting(3, help="Fewest pods.", becomes="HorizontalPodAutoscaler.spec.minReplicas", ge=1, le=100)
+    most: int = setting(10, help="Most pods.", becomes="HorizontalPodAutoscaler.spec.maxReplicas", ge=1, le=100)
+    cpu: int = setting(
+        70,
+        help="CPU, in percent of what is requested, above which pods are added.",
+        becomes="HorizontalPodAutoscaler.spec.metrics",
+        ge=1,
+        le=100,
+    )
+
+    def problems(self) -> list[Problem]:
+        if self.least > self.most:
+            return [Problem("least", f"{self.least} is more than the most, {self.most}", "write at most that")]
         return []

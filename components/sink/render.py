@@ -2,7 +2,7 @@
 
 import hashlib
 
-from components.core.kubernetes import Body, Service, config_map, http_probe, manifest, opening
+from components.core.kubernetes import Body, Service, autoscaler, config_map, http_probe, opening
 from components.core.rendered import HealthCheck, Manifest, Rendered, Workload
 from components.core.secrets import mounted, projected
 from components.environment import EnvironmentSpec
@@ -60,7 +60,9 @@ def _manifests(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineS
         service.disruption_budget(context),
         service.network_policy(context, egress=_egress(spec, pipeline)),
     ]
-    return made if sink.autoscaling is None else [*made, _autoscaler(spec, sink, service)]
+    if sink.autoscaling is not None:
+        made.append(autoscaler(COMPONENT, context, "apps/v1", "Deployment", service.name, sink.autoscaling))
+    return made
 
 
 def _container(sink: SinkWorkersSpec) -> Body:
@@ -96,21 +98,6 @@ def _egress(spec: EnvironmentSpec, pipeline: PipelineSpec) -> list[Body]:
         name = registry.NAME if spec.haproxy is None else HAPROXY
         rules.append(opening("to", [{"app.kubernetes.io/name": name}], registry.PORT))
     return rules
-
-
-def _autoscaler(spec: EnvironmentSpec, sink: SinkWorkersSpec, service: Service) -> Manifest:
-    """It takes workers away slowly: each that goes moves partitions."""
-    scaling = sink.autoscaling
-    assert scaling is not None
-    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scaling.cpu}}
-    body = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name},
-        "minReplicas": scaling.least,
-        "maxReplicas": scaling.most,
-        "metrics": [{"type": "Resource", "resource": metric}],
-        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},
-    }
-    return manifest(COMPONENT, spec.context, "autoscaling/v2", "HorizontalPodAutoscaler", service.name, spec=body)
 
 
 def _workload(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec, number: int) -> Workload:

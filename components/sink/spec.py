@@ -1,13 +1,13 @@
 """What the user writes about the sink workers (requirements A1, A12, B4, B12)."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from components.component_spec import ComponentSpec
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, setting
 from components.core.quantities import ByteSize
-from components.core.resources import ResourcesSpec
+from components.core.resources import AutoscalingSpec, ResourcesSpec
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
 from components.sink.derive import kafka_state, pipelines
@@ -16,32 +16,6 @@ if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
 _MIB = 1 << 20
-
-
-class SinkAutoscalingSpec(SpecModel):
-    """Workers of each pipeline by load (Kubernetes only); ``autoscaling: 10`` is short for ``{most: 10}``."""
-
-    shorthand: ClassVar[str | None] = "most"
-    least: int = setting(2, help="Fewest workers.", becomes="HorizontalPodAutoscaler.spec.minReplicas", ge=1, le=100)
-    most: int = setting(
-        10,
-        help="Most workers; more than partitions are idle.",
-        becomes="HorizontalPodAutoscaler.spec.maxReplicas",
-        ge=1,
-        le=100,
-    )
-    cpu: int = setting(
-        70,
-        help="CPU, in percent of what is requested, above which workers are added. A worker that lags is busy.",
-        becomes="HorizontalPodAutoscaler.spec.metrics",
-        ge=1,
-        le=100,
-    )
-
-    def problems(self) -> list[Problem]:
-        if self.least > self.most:
-            return [Problem("least", f"{self.least} is more than the most, {self.most}", "write at most that")]
-        return []
 
 
 class SinkSettingsSpec(SpecModel):
@@ -73,8 +47,10 @@ class SinkWorkersSpec(ComponentSpec):
         help="CPU and memory of each worker; a process needs up to 300 MiB.",
         becomes="container resources",
     )
-    autoscaling: SinkAutoscalingSpec | None = setting(
-        None, help="Workers by CPU (Kubernetes only).", becomes="HorizontalPodAutoscaler"
+    autoscaling: AutoscalingSpec | None = setting(
+        None,
+        help="Workers of each pipeline by CPU (Kubernetes only); more than partitions are idle.",
+        becomes="HorizontalPodAutoscaler",
     )
     postgres_tls: Literal["verify-full", "verify-ca", "require", "disable"] = setting(
         "verify-full", help="How PostgreSQL's certificate is checked.", becomes="postgres.sslmode"

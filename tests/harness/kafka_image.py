@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tests.harness.compose_project import Image
 from tests.harness.namespace import bind
+from tests.harness.system_files import java_settings, system_files
 from tests.toolchain.java import java_home
 from tests.toolchain.kafka import kafka_libs
 
 APPUSER = 1000
-SYSTEM_FOLDERS = ("bin", "lib", "lib64", "sbin")
 OWNED_BY_APPUSER = ("var/lib/kafka/data", "var/lib/kafka/tiered")
 """The first is in Kafka's image; the second must be brought by the image that also brings the local tiered store."""
 
@@ -35,17 +35,8 @@ def kafka_image() -> Image:
 
 
 def _fill(root: Path) -> None:
-    bind(Path("/usr"), root / "usr", read_only=True)
-    for name in SYSTEM_FOLDERS:
-        system = Path("/", name)
-        if system.is_symlink():
-            (root / name).symlink_to(system.readlink())
-        elif system.is_dir():
-            bind(system, root / name, read_only=True)
-    bind(Path("/proc"), root / "proc")
-    bind(Path("/dev"), root / "dev")
-    for settings in Path("/etc").glob("java-*"):  # where Debian's Java keeps what its own folder only links to
-        bind(settings, root / "etc" / settings.name, read_only=True)
+    system_files(root)
+    java_settings(root)
     bind(java_home(), root / "opt" / "java", read_only=True)
     bind(kafka_libs(), root / "opt" / "kafka" / "libs", read_only=True)
     scripts = root / "opt" / "kafka" / "bin"

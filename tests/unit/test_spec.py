@@ -9,17 +9,16 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from components.connect.spec import AutoscalingSpec
 from components.core.errors import SpecError, shown
 from components.core.fields import Place, fields_by_key, model_inside, place_at
 from components.core.model import SpecModel
 from components.core.names import resource_name
 from components.core.paths import Location, parse_path
+from components.core.resources import AutoscalingSpec
 from components.environment import EnvironmentSpec
 from components.kafka.spec import ControllerPoolSpec, JvmSpec, ListenerSpec, NodePoolSpec, RackSpec, StorageSpec
 from components.mending import sample
 from components.mirror_maker.spec import DisasterRecoverySpec
-from components.sink.spec import SinkAutoscalingSpec
 from tests.strategies import names
 from tests.strategies.draw import Plain
 from tests.strategies.environments import environments
@@ -76,7 +75,7 @@ def test_a_scalar_stands_for_the_field_that_it_is_short_for(short: Plain, full: 
 def test_the_models_with_a_shorthand_are_these() -> None:
     short = {
         *(NodePoolSpec, ControllerPoolSpec, StorageSpec, JvmSpec, RackSpec),
-        *(AutoscalingSpec, SinkAutoscalingSpec, DisasterRecoverySpec),
+        *(AutoscalingSpec, DisasterRecoverySpec),
     }
     assert {model for model in models() if model.shorthand} == short
 
