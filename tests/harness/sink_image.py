@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import sink_worker
@@ -9,24 +10,25 @@ from tests.harness.compose_project import Image
 from tests.harness.namespace import bind
 from tests.harness.system_files import system_files
 
-BIN = "/opt/sink-worker/bin"
+HOME = "/opt/sink-worker"
 PROGRAMS = {"sink-worker": "-m sink_worker", "python": ""}
-SCRIPT = '#!/bin/bash\nPYTHONPATH="{package}" exec "{python}" {arguments} "$@"\n'
+SCRIPT = '#!/bin/bash\nPYTHONPATH="{home}/worker:{home}/packages" exec "{home}/python/bin/{python}" {arguments} "$@"\n'
 
 
 def sink_image() -> Image:
-    """With ``sink-worker`` and ``python``, as in the image."""
-    return Image(_fill, {"PATH": f"{BIN}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"})
+    """With ``sink-worker`` and ``python``, as in the image; nothing of it lies where a container's own ``/tmp`` would hide it."""
+    return Image(_fill, {"PATH": f"{HOME}/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def _fill(root: Path) -> None:
     system_files(root)
-    package = Path(str(sink_worker.__file__)).parents[1]
-    for folder in sorted({Path(sys.prefix), Path(os.path.realpath(sys.base_prefix)), Path(sys.base_prefix), package}):
-        if not folder.is_relative_to("/usr"):
-            bind(folder, root / str(folder).lstrip("/"), read_only=True)
+    home = root / HOME.lstrip("/")
+    bind(Path(os.path.realpath(sys.base_prefix)), home / "python", read_only=True)
+    bind(Path(sysconfig.get_path("purelib")), home / "packages", read_only=True)
+    bind(Path(str(sink_worker.__file__)).parents[1], home / "worker", read_only=True)
+    (home / "bin").mkdir()
+    python = Path(os.path.realpath(sys.executable)).name
     for name, arguments in PROGRAMS.items():
-        script = root / BIN.lstrip("/") / name
-        script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(SCRIPT.format(package=package, python=sys.executable, arguments=arguments))
+        script = home / "bin" / name
+        script.write_text(SCRIPT.format(home=HOME, python=python, arguments=arguments))
         script.chmod(0o755)
