@@ -12,11 +12,14 @@ from tests.harness.system_files import system_files
 
 HOME = "/opt/sink-worker"
 PROGRAMS = {"sink-worker": "-m sink_worker", "python": ""}
-SCRIPT = '#!/bin/bash\nPYTHONPATH="{home}/worker:{home}/packages" exec "{home}/python/bin/{python}" {arguments} "$@"\n'
+SCRIPT = """#!/bin/bash
+export PYTHONPATH="{home}/worker:{home}/packages" LD_LIBRARY_PATH="{home}/python/lib"
+exec "{home}/python/bin/{python}" {arguments} "$@"
+"""
 
 
 def sink_image() -> Image:
-    """With ``sink-worker`` and ``python``, as in the image; nothing of it lies where a container's own ``/tmp`` would hide it."""
+    """With ``sink-worker`` and ``python``, as in the image; a container's own ``/tmp`` hides nothing of it."""
     return Image(_fill, {"PATH": f"{HOME}/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"})
 
 
