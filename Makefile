@@ -31,7 +31,7 @@ check-fast: $(DEVELOPMENT)
 
 check-real: $(NATIVE)
 	@$(BIN)/python -m tests.toolchain $(PROGRAMS)
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile tests/integration tests/sink
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration tests/sink
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
 generated: $(DEVELOPMENT)
