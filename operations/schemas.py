@@ -85,7 +85,7 @@ def _address(spec: EnvironmentSpec, url: str | None) -> str:
     address = url or registry_url(spec)
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CdcError("--url: is not an address\n      → write one such as https://registry.example.org:8081")
+        raise CdcError("--url: is not an address\n      → write one such as https://localhost:8081")
     if "@" in parts.netloc:
         raise CdcError("--url: holds credentials\n      → give them by --user and --password-file")
     return address

@@ -72,9 +72,7 @@ def registry_access(environment: "EnvironmentSpec") -> RegistryAccess | None:
     if spec is None or connect is None or connect.converter == "json":
         return None
     if connect.converter == "apicurio":
-        on_kubernetes = environment.target == "kubernetes"
-        host = f"{registry.NAME}.{environment.context.namespace}.svc" if on_kubernetes else registry.instances(spec)[0]
-        return RegistryAccess(f"http://{host}:{registry.PORT}{APICURIO_PATH}")
+        return RegistryAccess(f"http://{registry.host(environment, spec)}:{registry.PORT}{APICURIO_PATH}")
     url, haproxy = registry.registry_url(environment), environment.haproxy
     if haproxy is None:
         return RegistryAccess(url)

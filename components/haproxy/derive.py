@@ -11,12 +11,12 @@ NAME = "haproxy"
 
 
 def address(environment: "EnvironmentSpec", backend: Backend) -> str:
-    """The URL under which clients inside the environment reach ``backend`` through HAProxy.
+    """The URL under which clients inside the environment reach ``backend`` through HAProxy: the name of its container, or
+    of its Service, which those in the platform's own namespace may use alone.
 
     Raises :class:`ValueError` where HAProxy is not declared.
     """
     if environment.haproxy is None:
         raise ValueError("HAProxy is not declared")
     scheme = "https" if environment.haproxy.tls.enabled else "http"
-    host = f"{NAME}.{environment.context.namespace}.svc" if environment.target == "kubernetes" else NAME
-    return f"{scheme}://{host}:{backend.port}"
+    return f"{scheme}://{NAME}:{backend.port}"

@@ -119,6 +119,9 @@ def registry_url(environment: "EnvironmentSpec") -> str:
     [backend] = backends(environment)
     if environment.haproxy is not None:
         return address(environment, backend)
-    on_kubernetes = environment.target == "kubernetes"
-    host = f"{NAME}.{environment.context.namespace}.svc" if on_kubernetes else instances(spec)[0]
-    return f"http://{host}:{PORT}{backend.prefix}"
+    return f"http://{host(environment, spec)}:{PORT}{backend.prefix}"
+
+
+def host(environment: "EnvironmentSpec", spec: "SchemaRegistrySpec") -> str:
+    """The name of a registry itself, for those in the platform's own namespace: its Service, or its first container."""
+    return NAME if environment.target == "kubernetes" else instances(spec)[0]

@@ -431,7 +431,7 @@ def test_avro_is_written_through_haproxy_with_its_own_credentials() -> None:
     config = connector(kubernetes(registry), "orders-source-blue").config
     assert config["value.converter"] == "io.confluent.connect.avro.AvroConverter"
     wanted = {
-        "schema.registry.url": "https://haproxy.cdc.svc:8081",
+        "schema.registry.url": "https://haproxy:8081",
         "auto.register.schemas": "true",
         "use.latest.version": "true",
         "normalize.schemas": "true",

@@ -92,8 +92,8 @@ def test_a_user_enters_only_where_it_may() -> None:
 @pytest.mark.parametrize(
     ("changes", "url"),
     [
-        (behind(), "https://haproxy.cdc.svc:8081"),
-        (behind(tls={"enabled": False}), "http://haproxy.cdc.svc:8081"),
+        (behind(), "https://haproxy:8081"),
+        (behind(tls={"enabled": False}), "http://haproxy:8081"),
         ({**behind(), "target": "docker"}, "https://haproxy:8081"),
     ],
 )

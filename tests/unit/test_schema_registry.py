@@ -129,10 +129,10 @@ def test_apicurio_makes_no_topic_unless_anybody_may() -> None:
 @pytest.mark.parametrize(
     ("changes", "url"),
     [
-        (ALONE, "http://schema-registry.cdc.svc:8081"),
-        (APICURIO, "http://schema-registry.cdc.svc:8081/apis/ccompat/v7"),
+        (ALONE, "http://schema-registry:8081"),
+        (APICURIO, "http://schema-registry:8081/apis/ccompat/v7"),
         ({**APICURIO, "target": "docker"}, "http://schema-registry-0:8081/apis/ccompat/v7"),
-        ({**APICURIO, "haproxy": {"authentication": "none"}}, "https://haproxy.cdc.svc:8081"),
+        ({**APICURIO, "haproxy": {"authentication": "none"}}, "https://haproxy:8081"),
     ],
 )
 def test_clients_find_confluents_api(changes: dict[str, Any], url: str) -> None:
