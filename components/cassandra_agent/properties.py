@@ -3,12 +3,12 @@
 import json
 from typing import TYPE_CHECKING
 
-from components.connect.derive import source_user
 from components.connect.names import database_secret
 from components.connect.routes import Route, routes, topic_prefix
 from components.core import properties_text
 from components.core.secrets import SecretFile, referenced
 from components.kafka.clients import DIRECTORY_PROVIDER, KafkaClient, kafka_client
+from components.kafka.derive import pipeline_user
 from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def is_owned(key: str) -> bool:
 
 def client_of(environment: "EnvironmentSpec", pipeline: PipelineSpec) -> KafkaClient:
     """How the agent reaches Kafka: as its pipeline's source user."""
-    return kafka_client(environment.kafka, environment.context, source_user(pipeline))
+    return kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source"))
 
 
 def secrets(environment: "EnvironmentSpec", pipeline: PipelineSpec, source: DatabaseSourceSpec) -> tuple[SecretFile, ...]:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from components.connect.converters import RegistryAccess
-from components.connect.derive import has_sink_connector, has_source_connector, sink_user, source_user
+from components.connect.derive import has_sink_connector, has_source_connector
 from components.connect.names import Colour, database_secret, worker_user
 from components.core.secrets import SecretFile, referenced
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client
+from components.kafka.derive import pipeline_user
 from components.schema_registry import derive as registry
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ def secrets(environment: "EnvironmentSpec", colour: Colour) -> tuple[SecretFile,
     for pipeline in environment.pipelines:
         chosen = pipeline.source.chosen
         if has_source_connector(pipeline) and chosen is not None:
-            files.update(kafka_client(environment.kafka, environment.context, source_user(pipeline)).secrets)
+            files.update(kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source")).secrets)
             file = database_secret(pipeline, "source")
             files.add(referenced(chosen[1].password, file, f"{pipeline.name}-source-database"))
         if has_sink_connector(pipeline) and pipeline.sink.postgres.password is not None:
-            files.update(kafka_client(environment.kafka, environment.context, sink_user(pipeline)).secrets)
+            files.update(kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "sink")).secrets)
             file = database_secret(pipeline, "sink")
             files.add(referenced(pipeline.sink.postgres.password, file, f"{pipeline.name}-sink-database"))
     return tuple(sorted(files))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from components.connect.access import FOLDER, located, registry_access, secrets
 from components.connect.converters import converters
-from components.connect.derive import has_sink_connector, has_source_connector, sink_user, source_user
+from components.connect.derive import has_sink_connector, has_source_connector
 from components.connect.names import Colour, Role, connector_name, database_secret, offsets_topic
 from components.connect.routes import HEARTBEAT_PREFIX, lineage_header, quoted, routes, topic_prefix, transforms
 from components.connect.server_ids import server_id
 from components.kafka.clients import KafkaClient, kafka_client, secret_of
-from components.kafka.derive import change_topic, dlq_topic, sink_group, source_tables
+from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _source(environment: "EnvironmentSpec", connect: "ConnectSpec", pipeline: Pi
         raise ValueError(f"{pipeline.name} has no source")
     kind, source = chosen
     folder = FOLDER
-    client = kafka_client(environment.kafka, environment.context, source_user(pipeline))
+    client = kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source"))
     database = _database(source, pipeline, folder)
     database["database.server.id"] = str(server_id(connect, environment.name, pipeline.name, colour))
     return {
@@ -185,7 +185,7 @@ def _sink(environment: "EnvironmentSpec", connect: "ConnectSpec", pipeline: Pipe
     """Debezium's JDBC sink, at its best (with the reduction buffer). It consumes in the pipeline's own group, which is the
     same on both colours, so that its offsets need not be moved."""
     folder = FOLDER
-    client = kafka_client(environment.kafka, environment.context, sink_user(pipeline))
+    client = kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "sink"))
     target, naming = pipeline.sink.postgres, environment.naming
     return {
         "connector.class": CLASSES["jdbc"],

@@ -15,9 +15,11 @@ from components.connect.names import (
     worker_user,
 )
 from components.connect.spec import ConnectSpec
-from components.core.context import Context, Target
+from components.core.context import Target
 from components.haproxy.backend import Backend, Server
+from components.haproxy.derive import service_host
 from components.kafka.acls import group_acl, merged_acls, topic_acl, transactional_acl
+from components.kafka.derive import pipeline_user
 from components.kafka.spec import KafkaSpec
 from components.kafka.state import Grant, KafkaState, Quota, Topic, User
 from components.kafka.topics import PLATFORM_OWNER, internal_topic
@@ -97,17 +99,7 @@ def _exactly_once(kafka: KafkaSpec, naming: NamingSpec, pipeline: PipelineSpec, 
         acls.append(topic_acl(offsets_topic(pipeline, naming, colour), *_STORED))
         name = connector_name(pipeline.name, "source", colour, target)
         acls.append(transactional_acl(f"{cluster_name(kafka, colour)}-{name}-0"))
-    return Grant(source_user(pipeline), merged_acls(acls))
-
-
-def source_user(pipeline: PipelineSpec) -> str:
-    """The Kafka user that a pipeline's source connector works as."""
-    return f"{pipeline.tenant}-{pipeline.name}-source"
-
-
-def sink_user(pipeline: PipelineSpec) -> str:
-    """The Kafka user that a pipeline's sink connector works as."""
-    return f"{pipeline.tenant}-{pipeline.name}-sink"
+    return Grant(pipeline_user(pipeline, "source"), merged_acls(acls))
 
 
 def worker_names(connect: ConnectSpec, kafka: KafkaSpec, colour: Colour) -> list[str]:
@@ -120,15 +112,15 @@ def backends(environment: "EnvironmentSpec") -> tuple[Backend, ...]:
     connect = environment.connect
     if connect is None:
         return ()
-    servers = _servers(connect, environment.kafka, environment.context)
+    servers = _servers(connect, environment)
     pods = {"strimzi.io/cluster": cluster_name(environment.kafka, connect.active), "strimzi.io/kind": "KafkaConnect"}
     on_kubernetes = environment.target == "kubernetes"
     return (Backend("connect", REST_PORT, servers, health_path="/health", pods=pods if on_kubernetes else {}),)
 
 
-def _servers(connect: ConnectSpec, kafka: KafkaSpec, context: Context) -> tuple[Server, ...]:
-    if context.target == "docker":
-        return tuple(Server(name, name, REST_PORT) for name in worker_names(connect, kafka, connect.active))
+def _servers(connect: ConnectSpec, environment: "EnvironmentSpec") -> tuple[Server, ...]:
+    if environment.target == "docker":
+        return tuple(Server(name, name, REST_PORT) for name in worker_names(connect, environment.kafka, connect.active))
     most = connect.autoscaling.most if connect.autoscaling is not None else connect.replicas
-    name = f"{cluster_name(kafka, connect.active)}-connect"
-    return (Server(connect.active, f"{name}.{context.namespace}.svc.cluster.local", REST_PORT, instances=most),)
+    name = f"{cluster_name(environment.kafka, connect.active)}-connect"
+    return (Server(connect.active, service_host(environment, name), REST_PORT, instances=most),)

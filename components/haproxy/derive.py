@@ -20,3 +20,9 @@ def address(environment: "EnvironmentSpec", backend: Backend) -> str:
         raise ValueError("HAProxy is not declared")
     scheme = "https" if environment.haproxy.tls.enabled else "http"
     return f"{scheme}://{NAME}:{backend.port}"
+
+
+def service_host(environment: "EnvironmentSpec", service: str) -> str:
+    """The full name of a Service on Kubernetes, which HAProxy asks for the addresses behind it."""
+    domain = "cluster.local" if environment.haproxy is None else environment.haproxy.cluster_domain
+    return f"{service}.{environment.context.namespace}.svc.{domain}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic.alias_generators import to_camel
 
@@ -16,6 +16,7 @@ from components.kafka.topics import PLATFORM_OWNER, min_isr, topic_config
 from components.pipelines.spec import AccessSpec, PipelineSpec, PipelineUserSpec, TopicOverridesSpec
 from components.tenancy.spec import NamingSpec, QuotaSpec, TenantSpec
 
+Role = Literal["source", "sink"]
 _OVERRIDABLE = ("name", "partitions", "replicas", "min_in_sync_replicas", "retention", "max_message", "cleanup")
 
 
@@ -66,6 +67,11 @@ def format_name(pattern: str, pipeline: PipelineSpec, table: str = ".") -> str:
 def sink_group(pipeline: PipelineSpec, naming: NamingSpec) -> str:
     """The consumer group that moves this pipeline's rows."""
     return pipeline.sink.group or format_name(naming.group, pipeline)
+
+
+def pipeline_user(pipeline: PipelineSpec, role: Role) -> str:
+    """The Kafka user that reads the pipeline's source, or the one that writes its rows."""
+    return f"{pipeline.tenant}-{pipeline.name}-{role}"
 
 
 def source_tables(pipeline: PipelineSpec) -> tuple[str, ...]:
@@ -247,16 +253,16 @@ def _pipeline_users(naming: NamingSpec, place: _Place, quota: QuotaSpec | None) 
         source += [group_acl(f"{prefix}_schema_history"), group_acl(f"{prefix}_signals")]
     sink = [topic_acl(topic, "Describe", "Read") for topic in changes]
     sink += [topic_acl(dlq, "Describe", "Write"), group_acl(sink_group(pipeline, naming))]
-    for role, acls, overrides in (("source", source, pipeline.source_user), ("sink", sink, pipeline.sink_user)):
-        yield _pipeline_user(place, role, acls, overrides, quota)
+    yield _pipeline_user(place, "source", source, pipeline.source_user, quota)
+    yield _pipeline_user(place, "sink", sink, pipeline.sink_user, quota)
 
 
 def _pipeline_user(
-    place: _Place, role: str, acls: list[AclBinding], overrides: PipelineUserSpec, quota: QuotaSpec | None
+    place: _Place, role: Role, acls: list[AclBinding], overrides: PipelineUserSpec, quota: QuotaSpec | None
 ) -> User:
     pipeline = place.pipeline
     return User(
-        name=f"{pipeline.tenant}-{pipeline.name}-{role}",
+        name=pipeline_user(pipeline, role),
         authentication="scram-sha-512",
         quota=_quota(overrides.quota, quota),
         acls=merged_acls([*acls, *_access(overrides.access)]),

@@ -9,9 +9,9 @@ from components.connect.derive import has_sink_connector, has_source_connector
 from components.connect.names import Role, connector_name
 from components.environment import EnvironmentSpec
 from components.kafka.clients import kafka_client
-from components.kafka.derive import change_topic, dlq_topic, format_name, sink_group, source_tables
+from components.kafka.derive import change_topic, dlq_topic, format_name, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import PipelineSpec, SourceKind
-from components.sink.derive import sink_user, worker_name
+from components.sink.derive import worker_name
 
 Kind = Literal[
     "source table", "connector", "agent", "topic", "subject", "sink worker", "sink connector", "sink table",
@@ -162,7 +162,7 @@ def _flows(environment: EnvironmentSpec, pipeline: PipelineSpec) -> Iterator[Flo
 def _kafka(environment: EnvironmentSpec, pipeline: PipelineSpec) -> str:
     """The cluster by the first of the addresses that its programs begin at."""
     try:
-        addresses = kafka_client(environment.kafka, environment.context, sink_user(pipeline)).bootstrap
+        addresses = kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "sink")).bootstrap
     except ValueError:  # no program of the platform's reaches it: it is known by its name
         addresses = environment.kafka.name
     return f"kafka://{addresses.partition(',')[0]}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.haproxy.backend import SAFE_METHODS, Affinity, Backend, Check, Server
-from components.haproxy.derive import address
+from components.haproxy.derive import address, service_host
 from components.kafka.acls import group_acl, merged_acls, topic_acl
 from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState, Quota, User
@@ -103,9 +103,7 @@ def _servers(environment: "EnvironmentSpec", spec: "SchemaRegistrySpec") -> tupl
     """On Kubernetes as many as the headless Service has ready pods: one more than the replicas while they are rolled out."""
     if environment.target == "docker":
         return tuple(Server(name, name, PORT) for name in instances(spec))
-    domain = "cluster.local" if environment.haproxy is None else environment.haproxy.cluster_domain
-    host = f"{NAME}.{environment.context.namespace}.svc.{domain}"
-    return (Server(NAME, host, PORT, instances=spec.replicas + 1),)
+    return (Server(NAME, service_host(environment, NAME), PORT, instances=spec.replicas + 1),)
 
 
 def registry_url(environment: "EnvironmentSpec") -> str:

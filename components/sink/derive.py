@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components.kafka.acls import topic_acl, transactional_acl
-from components.kafka.derive import dlq_topic, sink_group
+from components.kafka.derive import dlq_topic, pipeline_user, sink_group
 from components.kafka.state import Grant, KafkaState
 from components.pipelines.spec import PipelineSpec
 
@@ -20,11 +20,6 @@ def pipelines(environment: "EnvironmentSpec") -> Iterator[tuple[int, PipelineSpe
             yield index, pipeline
 
 
-def sink_user(pipeline: PipelineSpec) -> str:
-    """The Kafka user of a pipeline's sink."""
-    return f"{pipeline.tenant}-{pipeline.name}-sink"
-
-
 def worker_name(pipeline: PipelineSpec) -> str:
     """The name of a pipeline's Deployment, and the beginning of its containers' names."""
     return f"sink-{pipeline.name}"
@@ -36,5 +31,5 @@ def kafka_state(environment: "EnvironmentSpec") -> KafkaState:
     for _, pipeline in pipelines(environment):
         group, dlq = sink_group(pipeline, environment.naming), dlq_topic(pipeline, environment.naming)
         acls = (topic_acl(dlq, "Describe", "Read"), transactional_acl(f"{group}.outbox"))
-        grants.append(Grant(sink_user(pipeline), acls))
+        grants.append(Grant(pipeline_user(pipeline, "sink"), acls))
     return KafkaState(grants=tuple(grants))

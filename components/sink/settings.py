@@ -8,10 +8,9 @@ from components.core.secrets import SecretFile, referenced
 from components.environment import EnvironmentSpec
 from components.haproxy.spec import HaproxyUserSpec
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
-from components.kafka.derive import change_topic, dlq_topic, sink_group, source_tables
+from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import PipelineSpec
 from components.schema_registry import derive as registry
-from components.sink.derive import sink_user
 from components.sink.spec import SinkWorkersSpec
 
 SECRETS = "/run/secrets/sink"
@@ -71,7 +70,7 @@ def secrets(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipel
 
 
 def _client(environment: EnvironmentSpec, pipeline: PipelineSpec) -> KafkaClient:
-    return kafka_client(environment.kafka, environment.context, sink_user(pipeline))
+    return kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "sink"))
 
 
 def _kafka(environment: EnvironmentSpec, pipeline: PipelineSpec, topics: list[str]) -> Section:
