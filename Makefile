@@ -10,7 +10,8 @@ NATIVE_SOURCES := $(shell find sink_worker/src -name '*.rs') sink_worker/Cargo.t
 FAST := tests/unit tests/contract tests/policy
 # The real programs of the tests; those that take longest to make come last.
 PROGRAMS := java etcd kafka haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc jmx-exporter \
-  postgresql mariadb redis strimzi-crds compose kubectl pulumi kube-apiserver
+  postgresql mariadb redis strimzi-crds cloudnative-pg-crds keda-crds chaos-crds compose kubectl prometheus \
+  monitoring-crds otel-java-agent pulumi kube-apiserver jaeger secret-crds vault
 
 .PHONY: preview test check-fast check-real generated bench clean
 
@@ -31,13 +32,14 @@ check-fast: $(DEVELOPMENT)
 
 check-real: $(NATIVE)
 	@$(BIN)/python -m tests.toolchain $(PROGRAMS)
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration tests/sink
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile tests/integration tests/sink
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
 generated: $(DEVELOPMENT)
 	@for stack in dev prod prod-dr; do $(BIN)/cdc render $$stack; done
 	@$(BIN)/cdc schema --output docs/schema/stack.schema.json
 	@$(BIN)/python -m policies.catalogue > docs/policies.md
+	@$(BIN)/python -m policies.hops_page prod prod-dr > docs/security.md
 	@$(BIN)/python -m tests.golden.regenerate
 
 bench: $(DEVELOPMENT)

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 from pydantic.alias_generators import to_camel
 
+from components.backup.spec import BackupSpec
 from components.cassandra_agent.spec import CassandraAgentSpec
+from components.chaos.spec import ChaosSpec
 from components.component_spec import ComponentSpec
 from components.connect.spec import ConnectSpec
 from components.core.context import Context, Target, Tier
@@ -23,10 +25,16 @@ from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState, combined
 from components.mirror_maker.derive import with_mirrored
 from components.mirror_maker.spec import DisasterRecoverySpec, MirrorMakerSpec
+from components.observability.spec import ObservabilitySpec
 from components.pipelines.spec import PipelineSpec
+from components.postgres.derive import destination
+from components.postgres.spec import PostgresSpec
+from components.redis.spec import RedisSpec
 from components.schema_registry.spec import SchemaRegistrySpec
 from components.sink.spec import SinkWorkersSpec
 from components.tenancy.spec import NamingSpec, TenantSpec
+from components.tracing.spec import TracingSpec
+from components.vault.spec import VaultSpec
 
 CONFIG_KEY = "cdc-platform:environment"
 
@@ -131,11 +139,38 @@ class EnvironmentSpec(SpecModel):
     sink: SinkWorkersSpec | None = setting(
         None, help="The sink workers; none when left out.", becomes="Deployments and containers sink-<pipeline>"
     )
+    postgres: PostgresSpec | None = setting(
+        None, help="PostgreSQL, where rows go; none when left out.", becomes="Cluster postgres; its container; roles and grants"
+    )
+    redis: RedisSpec | None = setting(
+        None,
+        help="Redis, where the sinks leave hints; none when left out.",
+        becomes="StatefulSets redis, redis-sentinel; containers",
+    )
     mirror_maker: MirrorMakerSpec | None = setting(
         None, help="The environment that this one stands in for.", becomes="KafkaMirrorMaker2; MirrorMaker containers"
     )
     disaster_recovery: DisasterRecoverySpec | None = setting(
         None, help="The environment that stands in for this one.", becomes="KafkaUser mirror-maker"
+    )
+    vault: VaultSpec | None = setting(
+        None,
+        help="Vault: secrets and certificates; none when left out.",
+        becomes="StatefulSet vault; ExternalSecrets, Certificates",
+    )
+    observability: ObservabilitySpec | None = setting(
+        None,
+        help="Metrics, alerts and dashboards; none when left out.",
+        becomes="PodMonitor, PrometheusRule, dashboards; containers prometheus, grafana, kafka-exporter",
+    )
+    tracing: TracingSpec | None = setting(
+        None, help="Traces of changes; none when left out.", becomes="Deployments and containers otel-collector, jaeger"
+    )
+    chaos: ChaosSpec | None = setting(
+        None, help="What is broken on purpose; nothing when left out.", becomes="Schedule chaos-<name> of Chaos Mesh"
+    )
+    backup: BackupSpec | None = setting(
+        None, help="Backups; none when left out.", becomes="CronJobs backup-daily, backup-weekly; what cdc backup does"
     )
     waivers: tuple[WaiverSpec, ...] = setting(
         (), help="Rules broken knowingly, for a time.", becomes="waived findings of the check"
@@ -152,6 +187,12 @@ class EnvironmentSpec(SpecModel):
             operator_namespace=self.kubernetes.operator_namespace,
             kubernetes_context=self.kubernetes.context,
         )
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another environment still does this one's work: until it has taken over, nothing here reads a source, writes
+        a target or registers a schema."""
+        return self.mirror_maker is not None and not self.mirror_maker.failed_over
 
     def published(self) -> dict[str, Any]:
         """The spec as its author wrote it (defaults left out), in plain values; :func:`build_environment` reads it back."""
@@ -241,6 +282,12 @@ def _reference_problems(spec: EnvironmentSpec) -> Iterator[Problem]:
     for index, pipeline in enumerate(spec.pipelines):
         if pipeline.sink.via == "jdbc" and spec.connect is None:
             yield Problem(f"pipelines[{index}].sink.via", "the JDBC sink runs on Kafka Connect", "declare connect")
+        if pipeline.sink.via == "jdbc" and destination(spec, pipeline).password is None:
+            yield Problem(
+                f"pipelines[{index}].sink.postgres.password",
+                "the JDBC sink connector needs the password of its database user",
+                "write a reference, such as vault:warehouse#password",
+            )
 
 
 def _table_problems(spec: EnvironmentSpec) -> Iterator[Problem]:

@@ -17,13 +17,18 @@ from components.core.errors import CdcError, SpecError
 from components.core.garbage import collect_rarely
 from operations.options import Root
 
-VERBS = ("preview", "render", "check", "diff", "explain", "lineage", "schema", "schemas", "connect", "dr")
+PURE = ("preview", "render", "check", "diff", "explain", "lineage", "schema", "audit")
+LIVE = ("schemas", "connect", "dr", "postgres", "vault", "secrets", "backup")
+"""These talk to servers. One that closes its connection early must be an error that is told, and not the end of ``cdc``."""
+VERBS = (*PURE, *LIVE)
 EPILOG = """\b
 Exit codes:
   0  done, nothing to object to
   1  check, preview, diff: a mandatory rule is broken; schemas: a schema is incompatible
   2  bad input: a wrong option, stack or spec, a place that cannot be written, a registry that cannot be reached
-  3  diff: the two sides differ; dr: more than the RPO would be lost
+  3  diff: the two sides differ; dr: more than the RPO would be lost;
+     vault, postgres, connect: the system differs from the spec;
+     backup, audit: a backup or the log is not whole
 
 \b
 Examples:
@@ -54,6 +59,8 @@ class VerbGroup(typer.core.TyperGroup):
         if args and args[0] not in VERBS:
             for verb in VERBS:  # the suggestions for a misspelt verb come from the loaded ones
                 self.get_command(ctx, verb)
+        if args and args[0] in PURE:  # a closed pipe ends them silently, as it does any Unix tool
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
@@ -123,9 +130,8 @@ def _report_bug(error: Exception) -> None:
 
 
 def main() -> None:
-    """Runs ``cdc``. A closed pipe ends it silently, as it does any Unix tool; Ctrl-C ends it with 130."""
+    """Runs ``cdc``. Ctrl-C ends it with 130."""
     collect_rarely()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app(prog_name="cdc")

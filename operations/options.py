@@ -49,6 +49,16 @@ Stack = Annotated[
     str, typer.Argument(metavar="STACK", help="The stack: prod stands for Pulumi.prod.yaml.", autocompletion=_stacks)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+AuditFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-log",
+        metavar="FILE",
+        envvar="CDC_AUDIT_LOG",
+        show_envvar=False,
+        help="Where changes are logged. Default: $CDC_AUDIT_LOG, else .cdc-audit/<stack>.jsonl in the project.",
+    ),
+]
 Today = Annotated[
     date | None,
     typer.Option("--today", metavar="DATE", parser=_day, help="Judge waivers as of this day (2026-01-31). Default: today."),

@@ -9,11 +9,12 @@ import typer
 
 from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
-from components.schema_registry.derive import registry_url
+from components.schema_registry.derive import is_read_only, registry_url
 from components.schema_registry.spec import SchemaRegistrySpec
 from operations import project
+from operations.audit_log import AuditLog, audited
 from operations.live.registry import Access, Registry
-from operations.options import Json, Root, Stack
+from operations.options import AuditFile, Json, Root, Stack
 from operations.schema_changes import Changes, Finding, apply_changes, observe_changes
 from operations.terminal import BAD, FAINT, GOOD, STRONG, WARN, console, print_json, styled
 
@@ -58,6 +59,7 @@ def command(
     ca_file: Annotated[
         Path | None, typer.Option("--ca-file", metavar="FILE", help="The CA that signed the registry's certificate, PEM.")
     ] = None,
+    audit_log: AuditFile = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -67,17 +69,34 @@ def command(
     declared = spec.schema_registry
     if declared is None:
         raise CdcError(f"{spec.name}: no schema registry is declared\n      → declare schemaRegistry, with its subjects")
+    if action is Action.apply and is_read_only(spec):
+        raise CdcError(
+            f"{spec.name}: stands by, and its registry takes nothing new\n      → apply the environment that it mirrors"
+        )
     access = Access(_address(spec, url), user, password_file, ca_file)
     with Registry(access) as registry:
         changes = observe_changes(declared, folder, registry)
         if action is Action.apply:
-            changes = apply_changes(changes, registry)
+            with audited(folder, spec.name, "schemas apply", audit_log) as log:
+                changes = apply_changes(changes, registry)
+                _log(log, changes)
     if as_json:
         print_json(_described(spec.name, access.url, action, declared, changes))
     else:
         _print(changes, action)
     if not changes.compatible:
         raise typer.Exit(INCOMPATIBLE)
+
+
+def _log(log: AuditLog, changes: Changes) -> None:
+    """What was changed; nothing is where a schema is incompatible."""
+    if not changes.compatible:
+        log.change("schemas", outcome="refused", why="a schema is incompatible")
+        return
+    for level in changes.differing_levels:
+        log.change(f"compatibility of {level.subject or 'all subjects'}", level.live, level.wanted)
+    for finding in changes.to_register:
+        log.change(f"subject {finding.subject}", None, {"version": finding.version, "id": finding.id})
 
 
 def _address(spec: EnvironmentSpec, url: str | None) -> str:

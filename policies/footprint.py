@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.connect.connectors import connectors
+from components.connect.render_kubernetes import COLOUR_LABEL
 from components.core.context import Tier
 from components.core.errors import CdcError
 from components.core.quantities import parse_bytes
@@ -15,6 +17,7 @@ from components.kafka.state import Topic
 
 Body = Mapping[str, Any]
 _ENVIRONMENT = "cdc.platform/environment"
+_DRAIN = "remove-brokers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class PoolFootprint:
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """An environment: its topics by name, pools by name (``brokers``, ``controllers``), users' objects and
-    listeners' ports by name."""
+    listeners' ports by name. ``drains`` tells whether replicas leave a broker before it goes; ``colour`` is that of the
+    connectors, empty where there are none."""
 
     environment: str
     target: str
@@ -54,6 +58,8 @@ class Footprint:
     users: Mapping[str, str] = field(default_factory=dict)
     pools: Mapping[str, PoolFootprint] = field(default_factory=dict)
     listeners: Mapping[str, str] = field(default_factory=dict)
+    drains: bool = False
+    colour: str = ""
 
 
 def of_spec(spec: EnvironmentSpec) -> Footprint:
@@ -72,6 +78,8 @@ def of_spec(spec: EnvironmentSpec) -> Footprint:
         users={user.name: _resource(spec, "User", user.name, user.name) for user in spec.kafka_state.users},
         pools={name: _pool(pool) for name, pool in pools.items() if pool.replicas},
         listeners={entry.name: str(entry.port) for entry in kafka.listeners},
+        drains=kafka.cruise_control is not None and kafka.cruise_control.auto_rebalance,
+        colour=_colour(spec),
     )
 
 
@@ -103,7 +111,20 @@ def of_rendered(rendered: Rendered) -> Footprint:
         users={manifest.name: manifest.id for manifest in by_kind["KafkaUser"]},
         pools={manifest.name: _rendered_pool(manifest.body["spec"]) for manifest in by_kind["KafkaNodePool"]},
         listeners={entry["name"]: str(entry["port"]) for entry in kafka["listeners"]},
+        drains=_DRAIN in {one["mode"] for one in body["spec"].get("cruiseControl", {}).get("autoRebalance", ())},
+        colour=_rendered_colour(by_kind["KafkaConnector"], by_kind["KafkaConnect"]),
     )
+
+
+def _colour(spec: EnvironmentSpec) -> str:
+    return spec.connect.active if spec.connect is not None and connectors(spec, spec.connect.active) else ""
+
+
+def _rendered_colour(found: list[Manifest], clusters: list[Manifest]) -> str:
+    """That of the Connect cluster that the connectors name."""
+    named = {manifest.body["metadata"]["labels"].get("strimzi.io/cluster") for manifest in found}
+    colours = {cluster.body["metadata"]["labels"].get(COLOUR_LABEL, "") for cluster in clusters if cluster.name in named}
+    return min(colours, default="")
 
 
 def _rendered_topic(manifest: Manifest) -> TopicFootprint:

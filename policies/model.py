@@ -11,6 +11,7 @@ from components.core.rendered import Manifest, Rendered
 from components.environment import EnvironmentSpec
 from components.kafka.state import KafkaState, Topic, User
 from components.platform import render
+from policies.reach import Reach
 
 Level = Literal["mandatory", "advisory", "disabled"]
 Judged = TypeVar("Judged")
@@ -79,6 +80,11 @@ class Subject:
     def state(self) -> KafkaState:
         """Every topic and user, declared and derived."""
         return self.spec.kafka_state
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Who reaches whom inside the namespace."""
+        return Reach(self)
 
     @cached_property
     def _by_kind(self) -> Mapping[str, list[Manifest]]:

@@ -24,9 +24,9 @@ USER = "999:999"
 
 
 def render(spec: EnvironmentSpec) -> Rendered:
-    """One agent for each pipeline from Cassandra; nothing where none is declared."""
+    """One agent for each pipeline from Cassandra; nothing where none is declared, or in a standby."""
     agent = spec.cassandra_agent
-    if agent is None:
+    if agent is None or spec.stands_by:
         return Rendered()
     return merge(
         _on_docker(spec, agent, pipeline, source) if spec.target == "docker" else _on_kubernetes(spec, agent, pipeline, source)

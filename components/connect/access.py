@@ -4,19 +4,20 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from components.connect.converters import RegistryAccess
 from components.connect.derive import has_sink_connector, has_source_connector
-from components.connect.names import Colour, database_secret, worker_user
+from components.connect.names import COMPONENT, Colour, database_secret, worker_user
 from components.core.secrets import SecretFile, referenced
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client
 from components.kafka.derive import pipeline_user
-from components.schema_registry import derive as registry
+from components.postgres.derive import CA_FILE as POSTGRES_CA
+from components.postgres.derive import authority, destination
+from components.schema_registry.access import CAS, RegistryAccess, registry_access
+from components.tracing.names import CA as TRACING_CA
+from components.tracing.senders import certificate
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
-APICURIO_PATH = "/apis/registry/v2"
-REGISTRY_CA = "haproxy-ca.pem"
 FOLDER = "/run/secrets/connect"
 """Where a worker finds its secrets on docker. Configurations are made with it, and :func:`located` for the target."""
 
@@ -55,7 +56,7 @@ def located(environment: "EnvironmentSpec", known: Mapping[str, SecretFile], set
 
 def certificates(environment: "EnvironmentSpec", colour: Colour) -> tuple[SecretFile, ...]:
     """The secrets that programs read as files."""
-    return tuple(file for file in secrets(environment, colour) if file.name in {CLUSTER_CA, REGISTRY_CA})
+    return tuple(file for file in secrets(environment, colour) if file.name in {CLUSTER_CA, TRACING_CA, POSTGRES_CA, *CAS})
 
 
 def worker_client(environment: "EnvironmentSpec", colour: Colour) -> KafkaClient:
@@ -63,42 +64,31 @@ def worker_client(environment: "EnvironmentSpec", colour: Colour) -> KafkaClient
     return kafka_client(environment.kafka, environment.context, worker_user(colour))
 
 
-def registry_access(environment: "EnvironmentSpec") -> RegistryAccess | None:
-    """How the converters reach the schema registry; ``None`` where none do.
-
-    Confluent's goes through HAProxy where there is one. Apicurio's speaks Apicurio's own API, which HAProxy does not serve, so
-    it asks a registry itself.
-    """
-    spec, connect = environment.schema_registry, environment.connect
-    if spec is None or connect is None or connect.converter == "json":
+def registry(environment: "EnvironmentSpec") -> RegistryAccess | None:
+    """How the converters reach the schema registry; ``None`` where none do."""
+    connect = environment.connect
+    if connect is None or connect.converter == "json":
         return None
-    if connect.converter == "apicurio":
-        return RegistryAccess(f"http://{registry.host(environment, spec)}:{registry.PORT}{APICURIO_PATH}")
-    url, haproxy = registry.registry_url(environment), environment.haproxy
-    if haproxy is None:
-        return RegistryAccess(url)
-    ca = referenced(haproxy.tls.ca, REGISTRY_CA, "haproxy-tls") if haproxy.tls.enabled else None
-    for user in haproxy.users_of(registry.NAME) if haproxy.authentication_of(registry.NAME) == "basic" else ():
-        if user.password is not None:
-            password = referenced(user.password, f"{user.name}.haproxy-password", "haproxy-users")
-            return RegistryAccess(url, ca, user.name, password)
-    return RegistryAccess(url, ca)
+    return registry_access(environment, COMPONENT, native=connect.converter == "apicurio")
 
 
 def secrets(environment: "EnvironmentSpec", colour: Colour) -> tuple[SecretFile, ...]:
     """Every file in the folder of a colour's workers: their own, and those of all connectors, which may run on any of them."""
-    files = set(worker_client(environment, colour).secrets)
-    registry = registry_access(environment)
-    if registry is not None:
-        files.update(registry.secrets)
+    files = {*worker_client(environment, colour).secrets, *certificate(environment)}
+    access = registry(environment)
+    if access is not None:
+        files.update(access.secrets)
     for pipeline in environment.pipelines:
         chosen = pipeline.source.chosen
         if has_source_connector(pipeline) and chosen is not None:
             files.update(kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source")).secrets)
             file = database_secret(pipeline, "source")
             files.add(referenced(chosen[1].password, file, f"{pipeline.name}-source-database"))
-        if has_sink_connector(pipeline) and pipeline.sink.postgres.password is not None:
+        file = database_secret(pipeline, "sink")
+        target = destination(environment, pipeline, file)
+        if has_sink_connector(pipeline) and target.password is not None:
             files.update(kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "sink")).secrets)
-            file = database_secret(pipeline, "sink")
-            files.add(referenced(pipeline.sink.postgres.password, file, f"{pipeline.name}-sink-database"))
+            files.add(target.password)
+            if target.declared and target.tls and environment.postgres is not None:
+                files.add(authority(environment, environment.postgres))
     return tuple(sorted(files))

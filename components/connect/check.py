@@ -49,12 +49,6 @@ def _converter(connect: "ConnectSpec", environment: "EnvironmentSpec") -> Iterat
         return
     if registry.distribution != "apicurio":
         yield Problem("connect.converter", f"the registry is {registry.distribution}'s", "leave it at confluent")
-    elif environment.target == "kubernetes" and environment.haproxy is not None:
-        yield Problem(
-            "connect.converter",
-            "Apicurio's converter speaks Apicurio's own API, and HAProxy serves Confluent's",
-            "use confluent, which both distributions understand",
-        )
 
 
 def _target(connect: "ConnectSpec", environment: "EnvironmentSpec") -> Iterator[Problem]:

@@ -5,15 +5,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.connect.access import FOLDER, located, registry_access, secrets
+from components.connect.access import FOLDER, located, registry, secrets
 from components.connect.converters import converters
 from components.connect.derive import has_sink_connector, has_source_connector
 from components.connect.names import Colour, Role, connector_name, database_secret, offsets_topic
-from components.connect.routes import HEARTBEAT_PREFIX, lineage_header, quoted, routes, topic_prefix, transforms
+from components.connect.routes import (
+    HEARTBEAT_PREFIX,
+    lineage_text,
+    lineage_transforms,
+    quoted,
+    routes,
+    topic_prefix,
+    transforms,
+)
 from components.connect.server_ids import server_id
 from components.kafka.clients import KafkaClient, kafka_client, secret_of
 from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
+from components.postgres.derive import CA_FILE as POSTGRES_CA
+from components.postgres.derive import Destination, destination
 
 if TYPE_CHECKING:
     from components.connect.spec import ConnectSpec
@@ -140,12 +150,15 @@ def _reading(connect: "ConnectSpec", pipeline: PipelineSpec) -> Config:
 
 def _topics(environment: "EnvironmentSpec", connect: "ConnectSpec", pipeline: PipelineSpec, colour: Colour) -> Config:
     """Names that Debezium gives, and what they are turned into; offsets in a topic of the pipeline's own."""
-    lineage = _lineage(environment, pipeline, colour) if connect.lineage == "header" else None
+    lineage = _lineage(environment, pipeline, colour)
+    carried = lineage_transforms(
+        lineage if connect.lineage in {"header", "both"} else None, lineage if connect.lineage in {"field", "both"} else None
+    )
     return {
         "topic.prefix": topic_prefix(pipeline, environment.naming),
         "topic.heartbeat.prefix": HEARTBEAT_PREFIX,
         "offsets.storage.topic": offsets_topic(pipeline, environment.naming, colour),
-        **transforms(routes(pipeline, environment.naming), lineage),
+        **transforms(routes(pipeline, environment.naming), carried),
     }
 
 
@@ -153,7 +166,7 @@ def _lineage(environment: "EnvironmentSpec", pipeline: PipelineSpec, colour: Col
     """What its records say about where they come from (requirement A10)."""
     kind = pipeline.source.chosen[0] if pipeline.source.chosen else ""
     name = connector_name(pipeline.name, "source", colour, environment.target)
-    return lineage_header(environment.name, pipeline.name, name, kind)
+    return lineage_text(environment.name, pipeline.name, name, kind)
 
 
 def _schema_history(environment: "EnvironmentSpec", pipeline: PipelineSpec, client: KafkaClient, folder: str) -> Config:
@@ -181,20 +194,28 @@ def _signals(environment: "EnvironmentSpec", pipeline: PipelineSpec, client: Kaf
     }
 
 
+def _connection(target: Destination) -> Iterator[str]:
+    """Options of PostgreSQL's driver. By itself it takes whatever the server offers, and verifies nothing."""
+    yield "reWriteBatchedInserts=true"
+    if target.declared and target.tls:
+        yield "sslmode=verify-full"
+        yield f"sslrootcert={FOLDER}/{POSTGRES_CA}"
+
+
 def _sink(environment: "EnvironmentSpec", connect: "ConnectSpec", pipeline: PipelineSpec) -> Config:
     """Debezium's JDBC sink, at its best (with the reduction buffer). It consumes in the pipeline's own group, which is the
     same on both colours, so that its offsets need not be moved."""
     folder = FOLDER
     client = kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "sink"))
-    target, naming = pipeline.sink.postgres, environment.naming
+    target, naming = destination(environment, pipeline), environment.naming
     return {
         "connector.class": CLASSES["jdbc"],
         "tasks.max": str(pipeline.sink.tasks),
         "topics": ",".join(sorted(change_topic(pipeline, naming, table) for table in set(source_tables(pipeline)))),
-        "connection.url": f"jdbc:postgresql://{target.host}:{target.port}/{target.database}?reWriteBatchedInserts=true",
+        "connection.url": f"jdbc:postgresql://{target.host}:{target.port}/{target.database}?{'&'.join(_connection(target))}",
         "connection.username": target.user,
         "connection.password": secret_of(folder, database_secret(pipeline, "sink")),
-        "collection.name.format": f"{target.schema_name}.${{source.table}}",
+        "collection.name.format": f"{target.schema}.${{source.table}}",
         "insert.mode": "upsert",
         "delete.enabled": _text(pipeline.sink.deletes),
         "truncate.enabled": _text(pipeline.sink.deletes),
@@ -229,7 +250,7 @@ def _errors(tolerance: str) -> Config:
 
 
 def _converters(environment: "EnvironmentSpec", connect: "ConnectSpec", folder: str) -> Config:
-    return converters(connect.converter, registry_access(environment), folder)
+    return converters(connect.converter, registry(environment), folder)
 
 
 def _overrides(client: KafkaClient, folder: str, *sections: str) -> Config:

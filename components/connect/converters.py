@@ -1,31 +1,14 @@
 """How records are written: Avro with a schema registry, or JSON that carries its schema (requirement A3). Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
-from components.core.secrets import SecretFile
 from components.kafka.clients import secret_of
+from components.schema_registry.access import RegistryAccess
 
 Converter = Literal["confluent", "apicurio", "json"]
 
 _JSON = {"": "org.apache.kafka.connect.json.JsonConverter", "schemas.enable": "true"}
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryAccess:
-    """How Connect reaches the schema registry: ``url`` of the API that its converter speaks; ``ca`` is the file of what signs
-    its certificate, ``user`` comes with the password in the file ``password``."""
-
-    url: str
-    ca: SecretFile | None = None
-    user: str | None = None
-    password: SecretFile | None = field(default=None)
-
-    @property
-    def secrets(self) -> tuple[SecretFile, ...]:
-        """The files that it needs in the workers' folder."""
-        return tuple(file for file in (self.ca, self.password) if file is not None)
 
 
 def converters(converter: Converter, registry: RegistryAccess | None, folder: str) -> dict[str, str]:
@@ -35,7 +18,7 @@ def converters(converter: Converter, registry: RegistryAccess | None, folder: st
     elif converter == "confluent":
         settings = _confluent(registry, folder)
     else:
-        settings = _apicurio(registry)
+        settings = _apicurio(registry, folder)
     return {
         f"{side}.converter{'.' if key else ''}{key}": value
         for side in ("key", "value")
@@ -63,9 +46,9 @@ def _confluent(registry: RegistryAccess, folder: str) -> dict[str, str]:
     return settings
 
 
-def _apicurio(registry: RegistryAccess) -> dict[str, str]:
+def _apicurio(registry: RegistryAccess, folder: str) -> dict[str, str]:
     """Apicurio's converter in Confluent's wire format: a zero byte, the content's id in four bytes, Avro."""
-    return {
+    settings = {
         "": "io.apicurio.registry.utils.converter.AvroConverter",
         "apicurio.registry.url": registry.url,
         "apicurio.registry.auto-register": "true",
@@ -75,3 +58,11 @@ def _apicurio(registry: RegistryAccess) -> dict[str, str]:
         "apicurio.registry.as-confluent": "true",
         "apicurio.registry.use-id": "contentId",
     }
+    if registry.ca is not None:
+        settings["apicurio.rest.request.ssl.ca-bundle.location"] = f"{folder}/{registry.ca.name}"
+    if registry.user is not None and registry.password is not None:
+        settings |= {
+            "apicurio.auth.username": registry.user,
+            "apicurio.auth.password": secret_of(folder, registry.password.name),
+        }
+    return settings

@@ -9,10 +9,14 @@ from components.connect.derive import REST_PORT, worker_names
 from components.connect.names import COLOURS, COMPONENT, CONNECTORS, Colour
 from components.connect.worker import properties
 from components.core import versions
+from components.core.jmx import RULES_FILE, with_agent
 from components.core.rendered import HealthCheck, Rendered, Workload
 from components.core.secrets import mounted
 from components.kafka import nodes
 from components.kafka.render_docker import CONSOLE_LOGGING, LOGGING, TEMPORARY, jvm_options
+from components.observability.derive import agent
+from components.observability.jmx import connect_rules
+from components.tracing.senders import java_variables
 
 if TYPE_CHECKING:
     from components.connect.spec import ConnectSpec
@@ -50,15 +54,17 @@ def _worker(environment: "EnvironmentSpec", connect: "ConnectSpec", colour: Colo
         "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={LOGGING}",
         "LOG_DIR": "/tmp/connect-logs",  # noqa: S108 - the container's own
     }
+    variables |= _tracing(environment, name)
     if connect.jvm.options:
         variables["KAFKA_JVM_PERFORMANCE_OPTS"] = jvm_options(connect.jvm.options)
+    rules = {} if agent(environment, COMPONENT) is None else {RULES_FILE: connect_rules()}
     return Workload(
         component=COMPONENT,
         name=name,
         image=connect.images.get(colour) or connect.image or versions.CONNECT_IMAGE,
-        command=("/kafka/bin/connect-distributed.sh", PROPERTIES),
+        command=_command(environment, name),
         environment=variables,
-        files={PROPERTIES: properties(environment, connect, colour, name), LOGGING: CONSOLE_LOGGING},
+        files={PROPERTIES: properties(environment, connect, colour, name), LOGGING: CONSOLE_LOGGING, **rules},
         mounts=(mounted(name, FOLDER),) if secrets(environment, colour) else (),
         ports=((published_port(connect, colour, number), REST_PORT),),
         tmpfs=(TEMPORARY,),
@@ -70,3 +76,19 @@ def _worker(environment: "EnvironmentSpec", connect: "ConnectSpec", colour: Colo
         ),
         depends_on=tuple(node.name for node in nodes.nodes(environment.kafka) if node.is_broker),
     )
+
+
+def _command(environment: "EnvironmentSpec", name: str) -> tuple[str, ...]:
+    """The worker itself; a shell before it where a JMX exporter is looked for."""
+    pattern, start = agent(environment, COMPONENT), ("/kafka/bin/connect-distributed.sh", PROPERTIES)
+    if pattern is None:
+        return start
+    return ("bash", "-c", f"{with_agent(pattern, name)}; exec {' '.join(start)}")
+
+
+def _tracing(environment: "EnvironmentSpec", name: str) -> dict[str, str]:
+    """OpenTelemetry's Java agent makes a span of each record that is produced, and gives the record its context in a header."""
+    tracing = environment.tracing
+    if tracing is None or tracing.java_agent is None:
+        return {}
+    return {**java_variables(environment, name, FOLDER), "KAFKA_OPTS": f"-javaagent:{tracing.java_agent}"}

@@ -25,7 +25,10 @@ from components.core.secrets import SecretFile
 from components.haproxy import derive as haproxy
 from components.kafka.clients import CLUSTER_CA
 from components.kafka.network_policies import CLIENT_LABEL
+from components.observability.strimzi import connect_metrics
+from components.postgres.derive import destination
 from components.schema_registry import derive as registry
+from components.tracing.senders import certificate, java_variables
 
 if TYPE_CHECKING:
     from components.connect.spec import BuildSpec, ConnectSpec
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 API_VERSION = "kafka.strimzi.io/v1"
 _KIND_LABEL = "strimzi.io/kind"
+COLOUR_LABEL = "cdc.platform/colour"
+"""Of a KafkaConnect."""
+
 _API_SERVER = (443, 6443)
 
 
@@ -72,8 +78,10 @@ def _cluster(environment: "EnvironmentSpec", connect: "ConnectSpec", colour: Col
         "jvmOptions": jvm,
         "template": _template(environment, colour),
         **_image(connect, colour),
+        **connect_metrics(environment),
+        **({} if environment.tracing is None else {"tracing": {"type": "opentelemetry"}}),
     }
-    labels = {"cdc.platform/colour": colour}
+    labels = {COLOUR_LABEL: colour}
     annotations = {"strimzi.io/use-connector-resources": "true"}
     return manifest(COMPONENT, context, API_VERSION, "KafkaConnect", name, labels=labels, annotations=annotations, spec=spec)
 
@@ -124,7 +132,7 @@ def _template(environment: "EnvironmentSpec", colour: Colour) -> Body:
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "topologySpreadConstraints": constraints,
     }
-    container: Body = {"securityContext": container_security()}
+    container: Body = {"securityContext": container_security(), **_variables(environment, colour)}
     files = certificates(environment, colour)
     if files:
         pod["volumes"] = [_volume(file) for file in files]
@@ -132,6 +140,14 @@ def _template(environment: "EnvironmentSpec", colour: Colour) -> Body:
             {"name": _volume_name(file), "mountPath": f"{MOUNTS}/{file.secret}", "readOnly": True} for file in files
         ]
     return {"pod": pod, "connectContainer": container, "podDisruptionBudget": {"maxUnavailable": 1}}
+
+
+def _variables(environment: "EnvironmentSpec", colour: Colour) -> Body:
+    """What Strimzi's tracing reads: where spans go, and whom to trust there."""
+    variables = java_variables(environment, cluster_name(environment.kafka, colour), MOUNTS)
+    for ca in certificate(environment):
+        variables["OTEL_EXPORTER_OTLP_CERTIFICATE"] = f"{MOUNTS}/{ca.secret}/{ca.name}"
+    return {"env": [{"name": name, "value": value} for name, value in sorted(variables.items())]} if variables else {}
 
 
 def _volume(file: SecretFile) -> Body:
@@ -187,7 +203,7 @@ def _database_ports(environment: "EnvironmentSpec") -> list[int]:
         if has_source_connector(pipeline) and pipeline.source.chosen is not None:
             ports.add(pipeline.source.chosen[1].port or 3306)
         if has_sink_connector(pipeline):
-            ports.add(pipeline.sink.postgres.port)
+            ports.add(destination(environment, pipeline).port)
     return sorted(ports)
 
 
@@ -201,11 +217,13 @@ def _autoscaler(environment: "EnvironmentSpec", connect: "ConnectSpec") -> Manif
 def connector_manifest(
     environment: "EnvironmentSpec", connect: "ConnectSpec", connector: Connector, colour: Colour
 ) -> Manifest:
-    """One KafkaConnector, which the operator starts again at most so often."""
+    """One KafkaConnector, which the operator starts again at most so often. Strimzi makes one that is stopped without ever
+    starting it (since 1.2.0); one that says nothing runs."""
     labels = {"strimzi.io/cluster": cluster_name(environment.kafka, colour), "cdc.platform/pipeline": connector.pipeline}
     spec = {
         "class": connector.connector_class,
         "tasksMax": connector.tasks,
+        **({"state": "stopped"} if environment.stands_by else {}),
         "autoRestart": {"enabled": True, "maxRestarts": connect.max_restarts},
         "config": {k: v for k, v in sorted(connector.config.items()) if k not in {"connector.class", "tasks.max"}},
     }

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from components.kafka.derive import change_topic, format_name, source_tables
@@ -10,7 +10,9 @@ from components.pipelines.spec import PipelineSpec
 from components.tenancy.spec import NamingSpec
 
 HEARTBEAT_PREFIX = "__debezium-heartbeat"
-LINEAGE_HEADER = "_lineage"
+LINEAGE = "_lineage"
+"""The header, and the field of the value, that says where a record comes from."""
+
 _NOT_IN_A_TOPIC = re.compile(r"[^a-zA-Z0-9._-]")
 
 
@@ -20,6 +22,14 @@ class Route:
 
     regex: str
     replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One of Connect's single message transforms: its name in a connector, and its settings in its own keys."""
+
+    name: str
+    settings: Mapping[str, str]
 
 
 def topic_prefix(pipeline: PipelineSpec, naming: NamingSpec) -> str:
@@ -67,32 +77,37 @@ def routed(found: Iterable[Route], topic: str) -> str:
     return topic
 
 
-def lineage_header(environment: str, pipeline: str, connector: str, source: str) -> str:
-    """Where a record comes from, as compact JSON. Connect reads it as a map and writes it as the same text again; the names in
-    it are labels and need no escape, and with no ``$`` before a brace no config provider takes it for a reference."""
+def lineage_text(environment: str, pipeline: str, connector: str, source: str) -> str:
+    """Where a record comes from, as compact JSON. Connect reads a header as a map and writes it as the same text again; the
+    names in it are labels and need no escape, and with no ``$`` before a brace no config provider takes it for a reference."""
     origin = {"environment": environment, "pipeline": pipeline, "connector": connector, "source": source}
     return json.dumps(origin, separators=(",", ":"))
 
 
-def transforms(found: Iterable[Route], lineage: str | None = None) -> dict[str, str]:
-    """The routes as a connector's settings, and behind them the header :data:`LINEAGE_HEADER` with the text ``lineage``.
+def lineage_transforms(header: str | None, field: str | None) -> tuple[Transform, ...]:
+    """The text as the header, and as the field of the value, :data:`LINEAGE`. A header leaves key and value as they are; a
+    field is not given to a tombstone, which stays one."""
+    types = "org.apache.kafka.connect.transforms"
+    found = []
+    if header is not None:
+        settings = {"type": f"{types}.InsertHeader", "header": LINEAGE, "value.literal": header}
+        found.append(Transform("lineage", settings))
+    if field is not None:
+        settings = {"type": f"{types}.InsertField$Value", "static.field": LINEAGE, "static.value": field}
+        found.append(Transform("lineageField", settings))
+    return tuple(found)
 
-    A header leaves key and value as they are: a tombstone stays one, and so does a heartbeat.
-    """
-    return dict(_settings(tuple(found), lineage))
 
-
-def _settings(found: tuple[Route, ...], lineage: str | None) -> Iterator[tuple[str, str]]:
-    names = [f"route{number}" for number in range(len(found))]
-    yield "transforms", ",".join([*names, *([] if lineage is None else ["lineage"])])
-    for name, route in zip(names, found, strict=True):
-        yield f"transforms.{name}.type", "org.apache.kafka.connect.transforms.RegexRouter"
-        yield f"transforms.{name}.regex", route.regex
-        yield f"transforms.{name}.replacement", route.replacement
-    if lineage is not None:
-        yield "transforms.lineage.type", "org.apache.kafka.connect.transforms.InsertHeader"
-        yield "transforms.lineage.header", LINEAGE_HEADER
-        yield "transforms.lineage.value.literal", lineage
+def transforms(found: Iterable[Route], further: Iterable[Transform] = ()) -> dict[str, str]:
+    """The routes as a connector's settings, and ``further`` transforms behind them."""
+    router = "org.apache.kafka.connect.transforms.RegexRouter"
+    all_of_them = [
+        Transform(f"route{number}", {"type": router, "regex": route.regex, "replacement": route.replacement})
+        for number, route in enumerate(found)
+    ]
+    all_of_them += further
+    settings = {f"transforms.{one.name}.{key}": value for one in all_of_them for key, value in one.settings.items()}
+    return {"transforms": ",".join(one.name for one in all_of_them), **settings}
 
 
 def quoted(text: str) -> str:

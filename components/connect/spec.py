@@ -22,6 +22,7 @@ _COORDINATE = r"^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$"
 Coordinate = Annotated[str, Field(pattern=_COORDINATE)]
 """``group:artifact:version``."""
 
+Lineage = Literal["header", "field", "both", "none"]
 ServerId = Annotated[int, Field(ge=1, le=2**31 - 2)]
 
 
@@ -98,11 +99,12 @@ class ConnectSpec(ComponentSpec):
         help="Whose converter writes Avro where there is a schema registry; the image brings it. json does without one.",
         becomes="key.converter and value.converter of the connectors",
     )
-    lineage: Literal["header", "none"] = setting(
+    lineage: Lineage = setting(
         "header",
-        help="Whether each record says where it comes from: header adds _lineage with environment, pipeline, connector and "
-        "source, and none adds nothing. A field in the record itself is not offered: it would change every schema.",
-        becomes="transforms.lineage (InsertHeader) of the source connectors",
+        help="Whether each record says where it comes from: _lineage has environment, pipeline, connector and source as JSON, "
+        "in a header, in a field of the value beside before, after and source, or in both. A field is one more of every "
+        "value's schema; a tombstone has none, and neither sink makes it a column.",
+        becomes="transforms.lineage (InsertHeader) and transforms.lineageField (InsertField) of the source connectors",
     )
     max_restarts: int = setting(
         7,
@@ -112,7 +114,10 @@ class ConnectSpec(ComponentSpec):
         le=1000,
     )
     autoscaling: AutoscalingSpec | None = setting(
-        None, help="Workers of the active colour by CPU (Kubernetes only).", becomes="HorizontalPodAutoscaler"
+        None,
+        help="Workers of the active colour by CPU (Kubernetes only). Not by lag: a source reads a database's log, and no group "
+        "of Kafka is behind.",
+        becomes="HorizontalPodAutoscaler",
     )
     host_port: int = setting(
         18083,

@@ -34,12 +34,24 @@ class AutoscalingSpec(SpecModel):
     """Pods by load (Kubernetes only); ``autoscaling: 10`` is short for ``{most: 10}`` (requirement A12)."""
 
     shorthand: ClassVar[str | None] = "most"
-    least: int = setting(3, help="Fewest pods.", becomes="HorizontalPodAutoscaler.spec.minReplicas", ge=1, le=100)
-    most: int = setting(10, help="Most pods.", becomes="HorizontalPodAutoscaler.spec.maxReplicas", ge=1, le=100)
+    least: int = setting(
+        3,
+        help="Fewest pods.",
+        becomes="spec.minReplicas of HorizontalPodAutoscaler, minReplicaCount of ScaledObject",
+        ge=1,
+        le=100,
+    )
+    most: int = setting(
+        10,
+        help="Most pods.",
+        becomes="spec.maxReplicas of HorizontalPodAutoscaler, maxReplicaCount of ScaledObject",
+        ge=1,
+        le=100,
+    )
     cpu: int = setting(
         70,
         help="CPU, in percent of what is requested, above which pods are added.",
-        becomes="HorizontalPodAutoscaler.spec.metrics",
+        becomes="spec.metrics of HorizontalPodAutoscaler, a trigger of ScaledObject",
         ge=1,
         le=100,
     )

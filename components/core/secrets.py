@@ -10,11 +10,13 @@ from components.core.rendered import SECRETS_DIRECTORY, Mount
 @dataclass(frozen=True, slots=True, order=True)
 class SecretFile:
     """One file in a program's folder of secrets. On Kubernetes it is ``key`` of the Secret ``secret`` in the platform's
-    namespace; on docker whoever runs the stack puts ``name`` into ``$CDC_SECRETS_DIR/<container>``."""
+    namespace; on docker whoever runs the stack puts ``name`` into ``$CDC_SECRETS_DIR/<container>``. ``vault`` is the path under
+    which Vault keeps ``key``; empty for what is not from there."""
 
     name: str
     secret: str
     key: str
+    vault: str = ""
 
 
 def referenced(reference: str, name: str, fallback: str) -> SecretFile:
@@ -22,7 +24,16 @@ def referenced(reference: str, name: str, fallback: str) -> SecretFile:
     Secret ``fallback``, with the same key."""
     scheme, _, rest = reference.partition(":")
     path, _, key = rest.partition("#")
-    return SecretFile(name, path if scheme == "secret" else fallback, key)
+    return SecretFile(name, path, key) if scheme == "secret" else SecretFile(name, fallback, key, path)
+
+
+NEXT, PREVIOUS = "next", "previous"
+
+
+def overlapping(file: SecretFile) -> tuple[SecretFile, ...]:
+    """What lies beside a password that is rotated: the one after it and the one before it, which a client tries as well. While
+    some have fetched the new ones and some have not, and whether or not the server has been told, one of the three is right."""
+    return tuple(SecretFile(f"{file.name}.{end}", file.secret, f"{file.key}-{end}", file.vault) for end in (NEXT, PREVIOUS))
 
 
 def projected(files: Iterable[SecretFile]) -> dict[str, Any]:

@@ -18,3 +18,22 @@ HAPROXY_IMAGE = "haproxy:3.2.24-alpine"
 DEBEZIUM = "3.5.0.Final"
 CONNECT_IMAGE = f"quay.io/debezium/connect:{DEBEZIUM}"
 """Kafka Connect with Debezium's connectors, used on the docker target."""
+
+VAULT_IMAGE = "hashicorp/vault:1.19.5"
+
+POSTGRES_IMAGE = "postgres:17.6-bookworm"
+POSTGRES_OPERATOR_IMAGE = "ghcr.io/cloudnative-pg/postgresql:17.6-standard-bookworm"
+"""The same release as CloudNativePG's operator runs it on Kubernetes."""
+
+REDIS_IMAGE = "redis:7.2.11-alpine"
+"""Requirement B3 names 7.2, the last release under the BSD licence; the tests run Debian's 7.0."""
+
+PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
+"""The long-term release; its rules and configuration are checked with Debian's 2.42."""
+GRAFANA_IMAGE = "grafana/grafana:11.6.4"
+KAFKA_EXPORTER_IMAGE = "danielqsj/kafka-exporter:v1.9.0"
+"""What Strimzi's kafkaExporter is too. Requirement A8's kafka-lag-exporter is archived since 2024."""
+PROBER_IMAGE = "prom/blackbox-exporter:v0.27.0"
+
+JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
+"""Jaeger 2 is a distribution of the OpenTelemetry Collector, and has all that the collector before it needs."""

@@ -39,17 +39,31 @@ class Affinity:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnApi:
+    """Another API of the same servers, all of it below ``path``, which goes to them as it is.
+
+    ``named_by`` is a header that names the thing where the path does not yet. What is not safe is repeated only where the
+    query's parameter ``repeatable_if[0]`` begins with ``repeatable_if[1]``.
+    """
+
+    path: str
+    affinity: tuple[Affinity, ...]
+    named_by: str
+    repeatable_if: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """Programs that are one to their clients, who reach them at HAProxy's ``port``.
 
     - ``name`` is a DNS label, unique in the environment.
     - ``health_path`` is the servers' own and asked with GET, after ``ready`` where there is such a thing.
-    - ``prefix`` is put in front of a client's path.
+    - ``prefix`` is put in front of a client's path, but for those of the servers' ``own`` API.
     - ``repeatable`` are the methods of requests that do the same when they are done twice. Only those are sent to another
       server once one has seen them: when it has not answered in ``timeout_seconds``, or has answered with one of ``retried``,
       up to ``retries`` times.
     - ``affinity`` sends requests about one thing to one server while that is up.
-    - ``server_ca`` signs the servers' certificates; without it they speak plain HTTP.
+    - ``server_ca`` signs the servers' certificates, which name their ``host``; without it they speak plain HTTP.
     - ``pods`` are the labels of the servers' pods on Kubernetes; without any they are elsewhere.
     """
 
@@ -65,5 +79,6 @@ class Backend:
     retried: tuple[int, ...] = (503,)
     retries: int = 3
     affinity: tuple[Affinity, ...] = ()
+    own: OwnApi | None = None
     server_ca: SecretFile | None = None
     pods: Mapping[str, str] = field(default_factory=dict)

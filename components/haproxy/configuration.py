@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.core.quantities import format_duration
-from components.haproxy.backend import Backend, Server
+from components.haproxy.backend import SAFE_METHODS, Backend, Server
 from components.haproxy.spec import HaproxySpec
 from components.haproxy.text import Line, Section, dump
 
@@ -41,11 +41,6 @@ def configuration(spec: HaproxySpec, backends: tuple[Backend, ...], host: str) -
 def userlist(frontend: str) -> str:
     """The name of the list of who may enter ``frontend``; it stands in a file that is made where HAProxy starts."""
     return f"users-{frontend}"
-
-
-def server_ca(backend: Backend) -> str:
-    """The file, in the folder of secrets, of the CA that signs the certificates of ``backend``'s servers."""
-    return f"{backend.name}-ca.pem"
 
 
 def _global(spec: HaproxySpec) -> Section:
@@ -172,10 +167,12 @@ def _backend(backend: Backend) -> Section:
         ("retries", str(backend.retries)),
         ("retry-on", *_RETRIED, *map(str, backend.retried)),
         ("http-request", "disable-l7-retry", "unless", "{", "method", *backend.repeatable, "}"),
+        *_own_retries(backend),
         *_affinity(backend),
     ]
     if backend.prefix:
-        lines.append(("http-request", "set-path", f"{backend.prefix}%[path]"))
+        own = () if backend.own is None else ("unless", "{", "path_beg", backend.own.path, "}")
+        lines.append(("http-request", "set-path", f"{backend.prefix}%[path]", *own))
     lines += [
         *_health(backend),
         ("default-server", *_server_defaults(backend)),
@@ -198,22 +195,34 @@ def _asked(path: str, host: str) -> Iterator[Line]:
     yield ("http-check", "expect", "status", "200")
 
 
+def _own_retries(backend: Backend) -> Iterator[Line]:
+    if backend.own is not None:
+        parameter, beginning = backend.own.repeatable_if
+        below = ("{", "path_beg", backend.own.path, "}", "!{", "method", *SAFE_METHODS, "}")
+        asked = ("!{", f"url_param({parameter})", "-m", "beg", beginning, "}")
+        yield ("http-request", "disable-l7-retry", "if", *below, *asked)
+
+
 def _affinity(backend: Backend) -> Iterator[Line]:
     """Each HAProxy remembers for itself which server it chose for a thing."""
     if not backend.affinity:
         return
     yield ("stick-table", "type", "string", "len", "255", "size", "100k", "expire", "30m")
     yield ("stick", "on", "var(txn.thing)", "if", "{", "var(txn.thing)", "-m", "found", "}")
-    for entry in backend.affinity:
+    for entry in (*backend.affinity, *(() if backend.own is None else backend.own.affinity)):
         part = f"path,field({entry.part},/)"
         yield ("http-request", "set-var(txn.thing)", part, "if", "{", "path_beg", entry.prefix, "}")
+    if backend.own is not None:
+        name = f"req.hdr({backend.own.named_by})"
+        named = ("{", "path_beg", backend.own.path, "}", "{", name, "-m", "found", "}")
+        yield ("http-request", "set-var(txn.thing)", name, "if", *named)
 
 
 def _server_defaults(backend: Backend) -> Line:
     """Down after two failed checks, back after one that succeeds; requests go elsewhere at the first failure all the same."""
     words = ["check", "inter", "2s", "fastinter", "1s", "fall", "2", "rise", "1", "resolvers", "dns"]
     if backend.server_ca is not None:
-        words += ["ssl", "verify", "required", "ca-file", f"{SECRETS}/{server_ca(backend)}"]
+        words += ["ssl", "verify", "required", "ca-file", f"{SECRETS}/{backend.server_ca.name}"]
     return words
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from components.core import versions
 from components.core.context import Context
+from components.core.jmx import RULES_FILE, with_agent
 from components.core.rendered import SECRETS_DIRECTORY, HealthCheck, Mount, Rendered, Workload
 from components.kafka import nodes
 from components.kafka.desired_state import desired_state
@@ -13,6 +14,7 @@ from components.kafka.nodes import CONTROLLER_PORT, Node
 from components.kafka.properties import DATA, TIERED, server_properties
 from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState
+from components.observability.jmx import kafka_rules
 
 COMPONENT = "kafka"
 BIN = "/opt/kafka/bin"
@@ -50,9 +52,10 @@ _GARBAGE_COLLECTION = {
 """What Kafka's start script sets unless it is told anything; telling it one option would lose the others."""
 
 
-def render(kafka: KafkaSpec, state: KafkaState, context: Context) -> Rendered:
-    """One container and one volume per node, and the state that the cluster must then be brought to."""
-    workloads = tuple(_workload(kafka, node, context) for node in nodes.nodes(kafka))
+def render(kafka: KafkaSpec, state: KafkaState, context: Context, agent: str | None = None) -> Rendered:
+    """One container and one volume per node, and the state that the cluster must then be brought to. ``agent`` is where the
+    image has the JMX exporter, if anybody reads it."""
+    workloads = tuple(_workload(kafka, node, context, agent) for node in nodes.nodes(kafka))
     files = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
     return Rendered(
         workloads=workloads,
@@ -61,14 +64,15 @@ def render(kafka: KafkaSpec, state: KafkaState, context: Context) -> Rendered:
     )
 
 
-def _workload(kafka: KafkaSpec, node: Node, context: Context) -> Workload:
+def _workload(kafka: KafkaSpec, node: Node, context: Context, agent: str | None) -> Workload:
+    rules = {} if agent is None else {RULES_FILE: kafka_rules()}
     return Workload(
         component=COMPONENT,
         name=node.name,
         image=kafka.image or f"{versions.KAFKA_IMAGE.partition(':')[0]}:{kafka.version}",
-        command=("bash", "-c", _start_script(kafka, node, context)),
+        command=("bash", "-c", _start_script(kafka, node, context, agent)),
         environment=_environment(kafka, node),
-        files={SERVER_PROPERTIES: server_properties(kafka, node, context), LOGGING: CONSOLE_LOGGING},
+        files={SERVER_PROPERTIES: server_properties(kafka, node, context), LOGGING: CONSOLE_LOGGING, **rules},
         mounts=_mounts(kafka, node),
         ports=_ports(kafka, node),
         tmpfs=(TEMPORARY,),
@@ -81,7 +85,7 @@ def _workload(kafka: KafkaSpec, node: Node, context: Context) -> Workload:
     )
 
 
-def _start_script(kafka: KafkaSpec, node: Node, context: Context) -> str:
+def _start_script(kafka: KafkaSpec, node: Node, context: Context, agent: str | None) -> str:
     """Formats storage that is not yet formatted, then becomes Kafka. Later starts find it formatted and leave it alone."""
     formatting = [
         *(f"{BIN}/kafka-storage.sh", "format", "--ignore-formatted", "--config", SERVER_PROPERTIES),
@@ -89,7 +93,8 @@ def _start_script(kafka: KafkaSpec, node: Node, context: Context) -> str:
     ]
     if node.is_controller:
         formatting += ["--initial-controllers", nodes.initial_controllers(kafka, context)]
-    return f"{shlex.join(formatting)} && exec {BIN}/kafka-server-start.sh {SERVER_PROPERTIES}"
+    watched = "" if agent is None else f"{{ {with_agent(agent, node.name)}; }} && "
+    return f"{shlex.join(formatting)} && {watched}exec {BIN}/kafka-server-start.sh {SERVER_PROPERTIES}"
 
 
 def _environment(kafka: KafkaSpec, node: Node) -> dict[str, str]:

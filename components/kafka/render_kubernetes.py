@@ -1,6 +1,7 @@
 """Kafka as Strimzi objects (API ``kafka.strimzi.io/v1``). Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from components.core.context import Context
 from components.core.kubernetes import Body, container_security, pod_security, resources
@@ -23,10 +24,20 @@ _GRACE_SECONDS = 300
 """Long enough for a broker to hand over its leaderships and close its logs; a killed one must recover them all."""
 
 
-def render(kafka: KafkaSpec, state: KafkaState, tenants: tuple[TenantSpec, ...], context: Context) -> Rendered:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How the cluster is watched: what ``spec.kafka`` and ``spec`` have on top."""
+
+    kafka: Body = field(default_factory=dict)
+    cluster: Body = field(default_factory=dict)
+
+
+def render(
+    kafka: KafkaSpec, state: KafkaState, tenants: tuple[TenantSpec, ...], context: Context, watched: Watched
+) -> Rendered:
     """The cluster, its node pools, rebalance templates, network policies, topics and users."""
     manifests = [
-        _cluster(kafka, tenants, context),
+        _cluster(kafka, tenants, context, watched),
         *_node_pools(kafka, context),
         *_rebalances(kafka, context),
         *egress_policies(kafka, context),
@@ -45,12 +56,13 @@ def _object(
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _cluster(kafka: KafkaSpec, tenants: tuple[TenantSpec, ...], context: Context) -> Manifest:
+def _cluster(kafka: KafkaSpec, tenants: tuple[TenantSpec, ...], context: Context, watched: Watched) -> Manifest:
     spec: Body = {
-        "kafka": _kafka(kafka, tenants, context),
+        "kafka": _kafka(kafka, tenants, context) | watched.kafka,
         "entityOperator": _entity_operator(context),
         "clusterCa": _certificate_authority(kafka),
         "clientsCa": _certificate_authority(kafka),
+        **watched.cluster,
     }
     if kafka.cruise_control is not None:
         spec["cruiseControl"] = _cruise_control(kafka.cruise_control.resources, kafka, context)

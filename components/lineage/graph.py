@@ -11,6 +11,7 @@ from components.environment import EnvironmentSpec
 from components.kafka.clients import kafka_client
 from components.kafka.derive import change_topic, dlq_topic, format_name, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import PipelineSpec, SourceKind
+from components.postgres.derive import destination
 from components.sink.derive import worker_name
 
 Kind = Literal[
@@ -153,7 +154,7 @@ def _flows(environment: EnvironmentSpec, pipeline: PipelineSpec) -> Iterator[Flo
             subjects=tuple(Node("subject", f"{topic}-{side}", environment.name) for side in ("key", "value") if avro),
             history=history,
             writer=writer,
-            sink_table=_sink_table(pipeline, table) if written else None,
+            sink_table=_sink_table(environment, pipeline, table) if written else None,
             dead_letters=dead_letters,
             mirrored=_mirrored(environment, topic),
         )
@@ -199,10 +200,10 @@ def _connector(
     return Node(kind, name, environment.name, {**attributes, "colour": connect.active})
 
 
-def _sink_table(pipeline: PipelineSpec, table: str) -> Node:
+def _sink_table(environment: EnvironmentSpec, pipeline: PipelineSpec, table: str) -> Node:
     """Both kinds of sink give it the source table's name, in the pipeline's schema."""
-    target = pipeline.sink.postgres
-    name = f"{target.database}.{target.schema_name}.{table.partition('.')[2]}"
+    target = destination(environment, pipeline)
+    name = f"{target.database}.{target.schema}.{table.partition('.')[2]}"
     return Node("sink table", name, f"postgres://{target.host}:{target.port}")
 
 

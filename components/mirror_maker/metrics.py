@@ -4,9 +4,8 @@ MirrorMaker has one bean for each mirrored partition, and one for each partition
 seconds. What no rule names is not exported: a Connect worker has thousands of beans.
 """
 
-from typing import Any
-
-from components.core import yaml_text
+from components.core import jmx
+from components.core.jmx import Rule
 
 RECORD_AGE = "cdc_mirror_record_age_seconds"
 """How old records were when they arrived, the oldest since MirrorMaker last had to say: the RPO as it is being kept."""
@@ -31,20 +30,31 @@ def exporter_rules() -> str:
     """The JMX exporter's configuration file."""
     by_partition = {**_TAGS, "topic": "$3", "partition": "$4"}
     by_group = {**_TAGS, "group": "$3", "topic": "$4", "partition": "$5"}
-    rules = [
-        _rule(_PARTITION + "record-age-ms-max", RECORD_AGE, by_partition, "Age of the oldest record mirrored of late.", 0.001),
-        _rule(_PARTITION + "replication-latency-ms-max", LATENCY, by_partition, "Longest way of a record of late.", 0.001),
-        _rule(_PARTITION + "record-count", RECORDS, by_partition, "Records mirrored.", kind="COUNTER"),
-        _rule(_PARTITION + "byte-count", BYTES, by_partition, "Bytes mirrored.", kind="COUNTER"),
-        _rule(_GROUP + "checkpoint-latency-ms-max", CHECKPOINT_LATENCY, by_group, "Age of a translated position.", 0.001),
-        _rule(_WORKER + "connector-failed-task-count", TASKS_FAILED, {"connector": "$1"}, "Tasks that have failed."),
-    ]
-    return yaml_text.dump({"rules": rules})
-
-
-def _rule(
-    pattern: str, name: str, labels: dict[str, str], text: str, factor: float | None = None, kind: str = "GAUGE"
-) -> dict[str, Any]:
-    """A factor other than 1 is said; whoever makes 0.001 of a number of milliseconds has seconds."""
-    rule: dict[str, Any] = {"pattern": pattern, "name": name, "type": kind, "labels": labels, "help": text}
-    return rule if factor is None else {**rule, "valueFactor": factor}
+    return jmx.exporter_rules(
+        [
+            Rule(
+                _PARTITION + "record-age-ms-max",
+                RECORD_AGE,
+                "Age of the oldest record mirrored of late.",
+                by_partition,
+                factor=0.001,
+            ),
+            Rule(
+                _PARTITION + "replication-latency-ms-max",
+                LATENCY,
+                "Longest way of a record of late.",
+                by_partition,
+                factor=0.001,
+            ),
+            Rule(_PARTITION + "record-count", RECORDS, "Records mirrored.", by_partition, "COUNTER"),
+            Rule(_PARTITION + "byte-count", BYTES, "Bytes mirrored.", by_partition, "COUNTER"),
+            Rule(
+                _GROUP + "checkpoint-latency-ms-max",
+                CHECKPOINT_LATENCY,
+                "Age of a translated position.",
+                by_group,
+                factor=0.001,
+            ),
+            Rule(_WORKER + "connector-failed-task-count", TASKS_FAILED, "Tasks that have failed.", {"connector": "$1"}),
+        ]
+    )

@@ -3,14 +3,16 @@
 import shlex
 
 from components.core import versions
+from components.core.jmx import RULES_FILE, with_agent
 from components.core.properties_text import Scalar, dump
 from components.core.rendered import HealthCheck, Rendered, Workload
 from components.core.secrets import mounted
 from components.environment import EnvironmentSpec
 from components.kafka.clients import DIRECTORY_PROVIDER, kafka_client
-from components.mirror_maker import derive, settings
+from components.mirror_maker import derive, metrics, settings
 from components.mirror_maker.names import COMPONENT, REST_PORT, SOURCE, node_name, source_client
 from components.mirror_maker.spec import MirrorMakerSpec
+from components.observability.derive import agent
 
 PROPERTIES = "/etc/cdc/mm2.properties"
 LOGGING = "/etc/cdc/log4j2.properties"
@@ -56,18 +58,21 @@ def _workload(mirror: MirrorMakerSpec, node: int, spec: EnvironmentSpec) -> Work
     name = node_name(spec.kafka.name, node)
     heap = f"{mirror.heap_bytes >> 20}m"
     arguments = shlex.join([PROPERTIES, "--clusters", spec.name])
+    pattern = agent(spec, COMPONENT)
+    watched = "" if pattern is None else f"{with_agent(pattern, name)}; "
+    rules = {} if pattern is None else {RULES_FILE: metrics.exporter_rules()}
     return Workload(
         component=COMPONENT,
         name=name,
         image=mirror.image or versions.KAFKA_IMAGE,
-        command=("bash", "-c", START.format(arguments=arguments)),
+        command=("bash", "-c", watched + START.format(arguments=arguments)),
         environment={
             "EXTRA_ARGS": "-name mirrorMaker",  # without -loggc, whose files would fill the memory behind /tmp
             "KAFKA_HEAP_OPTS": f"-Xms{heap} -Xmx{heap}",
             "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={LOGGING}",
             "LOG_DIR": "/tmp/kafka-logs",  # noqa: S108 - the container's own
         },
-        files={PROPERTIES: mm2_properties(mirror, spec, name), LOGGING: _LOGGING},
+        files={PROPERTIES: mm2_properties(mirror, spec, name), LOGGING: _LOGGING, **rules},
         mounts=(mounted(name, SECRETS),) if _has_secrets(mirror, spec) else (),
         tmpfs=(TEMPORARY,),
         user=USER,

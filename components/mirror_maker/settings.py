@@ -34,6 +34,8 @@ def worker(mirror: MirrorMakerSpec, environment: EnvironmentSpec) -> Settings:
     settings |= {f"{side}.converter": BYTES for side in ("key", "value", "header")}
     settings["offset.flush.interval.ms"] = mirror.flush
     settings["scheduled.rebalance.max.delay.ms"] = REBALANCE_DELAY_MS
+    # All that it runs is Kafka's own; looking for more would take a third of its start.
+    settings["plugin.discovery"] = "service_load"
     if mirror.exactly_once:
         settings |= {"exactly.once.source.support": "enabled", "producer.transaction.timeout.ms": TRANSACTION_TIMEOUT_MS}
     return settings | {

@@ -16,6 +16,7 @@ from components.core.model import (
 )
 from components.core.paths import format_step
 from components.core.quantities import Duration, MessageSize, Retention
+from components.pipelines.alerts import PipelineAlertsSpec
 from components.tenancy.spec import QuotaSpec
 
 SourceKind = Literal["mysql", "mariadb", "cassandra"]
@@ -74,18 +75,29 @@ class SourceSpec(SpecModel):
 class PostgresSinkSpec(SpecModel):
     """Where the rows go."""
 
-    host: str = setting("postgres", help="Host name of PostgreSQL.", becomes="settings of the sink worker", min_length=1)
-    port: int = setting(5432, help="Port of PostgreSQL.", becomes="settings of the sink worker", ge=1, le=65535)
+    host: str | None = setting(
+        None,
+        help="Host name of PostgreSQL; the environment's own (postgres) when left out.",
+        becomes="settings of the sink worker",
+        min_length=1,
+    )
+    port: int | None = setting(
+        None, help="Port of PostgreSQL; 5432 when left out.", becomes="settings of the sink worker", ge=1, le=65535
+    )
     database: str = setting(help="Target database.", becomes="settings of the sink worker", min_length=1)
     schema_name: str = setting(
         "public", alias="schema", help="Target schema.", becomes="settings of the sink worker", min_length=1
     )
-    user: str = setting(
-        "cdc_sink", help="The user that writes rows.", becomes="connection.username of the JDBC sink connector", min_length=1
+    user: str | None = setting(
+        None,
+        help="The user that writes rows; when left out, a role of the pipeline's own on the environment's own PostgreSQL, "
+        "and cdc_sink elsewhere.",
+        becomes="connection.username of the JDBC sink connector",
+        min_length=1,
     )
     password: SecretReference | None = setting(
         None,
-        help="Reference to that user's password; the JDBC sink connector needs it.",
+        help="Reference to that user's password; our own server has Secret <pipeline>-sink-database when left out.",
         becomes="a config-provider reference; the value is never rendered",
     )
 
@@ -108,17 +120,6 @@ class SinkSpec(SpecModel):
     tasks: int = setting(
         3, help="Tasks of the JDBC sink connector; more than partitions are idle.", becomes="tasks.max", ge=1, le=1000
     )
-
-    def problems(self) -> list[Problem]:
-        if self.via == "jdbc" and self.postgres.password is None:
-            return [
-                Problem(
-                    "postgres.password",
-                    "the JDBC sink connector needs the password of its database user",
-                    "write a reference, such as vault:warehouse#password",
-                )
-            ]
-        return []
 
 
 class TopicOverridesSpec(SpecModel):
@@ -206,6 +207,10 @@ class PipelineSpec(SpecModel):
     )
     sink_user: PipelineUserSpec = setting(
         PipelineUserSpec, help="Overrides for the user that consumes.", becomes="KafkaUser <tenant>-<pipeline>-sink"
+    )
+
+    alerts: PipelineAlertsSpec = setting(
+        PipelineAlertsSpec, help="From where on it is not well, when not as others are.", becomes="thresholds of its alerts"
     )
 
     def problems(self) -> list[Problem]:

@@ -7,6 +7,7 @@ from components.kafka.spec import KafkaSpec
 from components.schema_registry.derive import APICURIO, GROUP, PORT
 from components.schema_registry.derive import APICURIO_READY as READY
 from components.schema_registry.spec import SchemaRegistrySpec
+from components.schema_registry.way import CERTIFICATE, CERTIFICATE_KEY, Way
 
 PROPERTIES = "application.properties"
 LIVE = "/health/live"
@@ -17,22 +18,22 @@ _LOG_MANAGER = "-Djava.util.logging.manager=org.jboss.logmanager.LogManager"
 _DEPLOYED = "/deployments/quarkus-run.jar"
 
 
-def configuration(kafka: KafkaSpec, client: KafkaClient, host: str | None, secrets: str) -> str:
-    """``application.properties`` over the image's own. ``host`` is the name it listens on, everywhere without one; ``secrets``
-    is its folder of them.
+def configuration(kafka: KafkaSpec, client: KafkaClient, way: Way) -> str:
+    """``application.properties`` over the image's own.
 
     It takes whatever ``apicurio.kafka.common`` has for its clients of Kafka, config providers included. Only where any client's
-    first use makes a topic does it make its own.
+    first use makes a topic does it make its own. What the spec says nobody changes through the registry's interface.
     """
     journal, snapshots, events = APICURIO.topics
-    common = {**client.properties(secrets), **(DIRECTORY_PROVIDER if client.with_password else {})}
+    common = {**client.properties(way.secrets), **(DIRECTORY_PROVIDER if client.with_password else {})}
     clients: dict[str, Scalar] = {f"apicurio.kafka.common.{key}": _literally(value) for key, value in common.items()}
-    address = host or "0.0.0.0"  # noqa: S104 - a container's own network
     return properties_text.dump(
         {
             "Kafka": {"apicurio.kafkasql.bootstrap.servers": client.bootstrap, **clients},
             "Storage": {
                 "apicurio.storage.kind": "kafkasql",
+                "apicurio.storage.read-only.enabled": way.read_only,
+                "apicurio.config.dynamic.allow-all": False,
                 "apicurio.kafkasql.topic": journal,
                 "apicurio.kafkasql.snapshots.topic": snapshots,
                 "apicurio.events.kafka.topic": events,
@@ -40,14 +41,27 @@ def configuration(kafka: KafkaSpec, client: KafkaClient, host: str | None, secre
                 "apicurio.kafkasql.consumer.group-prefix": f"{GROUP}-",
             },
             "HTTP": {
-                "quarkus.http.host": address,
-                "quarkus.http.port": PORT,
-                "quarkus.management.host": address,
+                "quarkus.http.host": way.address,
+                **_listener(way),
+                "quarkus.management.host": way.address,
                 "quarkus.management.port": READY.port,
                 "quarkus.http.access-log.enabled": False,
             },
         }
     )
+
+
+def _listener(way: Way) -> dict[str, Scalar]:
+    """A renewed certificate is read within the hour."""
+    if not way.encrypted:
+        return {"quarkus.http.port": PORT}
+    return {
+        "quarkus.http.insecure-requests": "disabled",
+        "quarkus.http.ssl-port": PORT,
+        "quarkus.http.ssl.certificate.files": f"{way.secrets}/{CERTIFICATE}",
+        "quarkus.http.ssl.certificate.key-files": f"{way.secrets}/{CERTIFICATE_KEY}",
+        "quarkus.http.ssl.certificate.reload-period": "1h",
+    }
 
 
 def _literally(value: str) -> str:

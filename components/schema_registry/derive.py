@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.haproxy.backend import SAFE_METHODS, Affinity, Backend, Check, Server
+from components.core.secrets import referenced
+from components.haproxy.backend import SAFE_METHODS, Affinity, Backend, Check, OwnApi, Server
 from components.haproxy.derive import address, service_host
 from components.kafka.acls import group_acl, merged_acls, topic_acl
 from components.kafka.spec import KafkaSpec
@@ -21,6 +22,10 @@ GROUP = "schema-registry"
 """Begins the names of the registries' consumer groups."""
 
 PORT = 8081
+CA, SECRET = f"{NAME}-ca.pem", f"{NAME}-tls"
+"""The file of what signs the registries' certificates, in the folders of those who ask them, and the Secret that certificates
+from Vault reach the cluster as."""
+
 ANSWER_SECONDS = 20
 """A registry answers in milliseconds. One that takes this long hangs, and another is asked."""
 
@@ -46,6 +51,24 @@ APICURIO = Distribution(
     "/apis/ccompat/v7", ("kafkasql-journal", "kafkasql-snapshots", "registry-events"), "delete", APICURIO_READY
 )
 """At its start it verifies that these topics keep everything and are not compacted (``KafkaAdminUtil`` of 3.3)."""
+
+APICURIO_OWN = "/apis/"
+"""Below it lie all of Apicurio's APIs, Confluent's among them; nothing of Confluent's begins so."""
+
+APICURIO_CLIENTS = f"{APICURIO_OWN}registry/v2"
+"""The API that Apicurio's converter speaks."""
+
+_APICURIO_OWN = OwnApi(
+    APICURIO_OWN,
+    affinity=(
+        *(Affinity(f"{APICURIO_OWN}registry/{version}/groups/", 8) for version in ("v2", "v3")),
+        Affinity(f"{APICURIO_OWN}ccompat/v7/subjects/", 6),
+    ),
+    named_by="X-Registry-ArtifactId",
+    repeatable_if=("ifExists", "RETURN"),
+)
+"""An artifact is made by a POST to its group that a header names; made twice it is refused, unless the client asks for what
+is there already."""
 
 DISTRIBUTIONS = {"confluent": CONFLUENT, "apicurio": APICURIO}
 
@@ -94,9 +117,19 @@ def backends(environment: "EnvironmentSpec") -> tuple[Backend, ...]:
         retried=(404, 503),
         retries=_RETRIES,
         affinity=(Affinity("/subjects/", 3), Affinity("/config/", 3), Affinity("/compatibility/subjects/", 4)),
+        own=_APICURIO_OWN if spec.distribution == "apicurio" else None,
+        server_ca=referenced(spec.tls.ca, CA, SECRET) if is_encrypted(environment) else None,
         pods={"app.kubernetes.io/name": NAME},
     )
     return (backend,)
+
+
+def is_encrypted(environment: "EnvironmentSpec") -> bool:
+    """Whether registries speak TLS: as the spec says, and by default where the tier is production."""
+    spec = environment.schema_registry
+    if spec is None:
+        return False
+    return environment.tier == "production" if spec.tls.enabled is None else spec.tls.enabled
 
 
 def _servers(environment: "EnvironmentSpec", spec: "SchemaRegistrySpec") -> tuple[Server, ...]:
@@ -104,6 +137,12 @@ def _servers(environment: "EnvironmentSpec", spec: "SchemaRegistrySpec") -> tupl
     if environment.target == "docker":
         return tuple(Server(name, name, PORT) for name in instances(spec))
     return (Server(NAME, service_host(environment, NAME), PORT, instances=spec.replicas + 1),)
+
+
+def is_read_only(environment: "EnvironmentSpec") -> bool:
+    """Whether registries refuse every write: what they know is mirrored, and ids given here would collide with the source's."""
+    mirror = environment.mirror_maker
+    return environment.stands_by and mirror is not None and mirror.registry
 
 
 def registry_url(environment: "EnvironmentSpec") -> str:
@@ -117,9 +156,10 @@ def registry_url(environment: "EnvironmentSpec") -> str:
     [backend] = backends(environment)
     if environment.haproxy is not None:
         return address(environment, backend)
-    return f"http://{host(environment, spec)}:{PORT}{backend.prefix}"
+    return direct_url(environment, spec, backend.prefix)
 
 
-def host(environment: "EnvironmentSpec", spec: "SchemaRegistrySpec") -> str:
-    """The name of a registry itself, for those in the platform's own namespace: its Service, or its first container."""
-    return NAME if environment.target == "kubernetes" else instances(spec)[0]
+def direct_url(environment: "EnvironmentSpec", spec: "SchemaRegistrySpec", path: str) -> str:
+    """A path of a registry itself, for those in the platform's own namespace: its Service, or its first container."""
+    host = NAME if environment.target == "kubernetes" else instances(spec)[0]
+    return f"{'https' if is_encrypted(environment) else 'http'}://{host}:{PORT}{path}"

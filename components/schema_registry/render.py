@@ -5,10 +5,9 @@ import json
 from components.core.rendered import HealthCheck, Rendered, Workload
 from components.core.secrets import mounted
 from components.environment import EnvironmentSpec
-from components.haproxy.backend import Check
 from components.kafka.nodes import nodes
 from components.schema_registry.derive import instances
-from components.schema_registry.program import SECRETS, program
+from components.schema_registry.program import SECRETS, Program, program
 from components.schema_registry.render_kubernetes import manifests
 from components.schema_registry.spec import SchemaRegistrySpec
 
@@ -55,13 +54,18 @@ def _workload(spec: EnvironmentSpec, registry: SchemaRegistrySpec, name: str) ->
         user=f"{runs.user}:{runs.group}",
         memory_bytes=registry.resources.memory,
         cpu_millicores=registry.resources.cpu_limit_millicores,
-        health=HealthCheck(_health_command(name, runs.ready), start_period_seconds=START_SECONDS),
+        health=HealthCheck(_health_command(name, runs), start_period_seconds=START_SECONDS),
         depends_on=brokers,
     )
 
 
-def _health_command(name: str, ready: Check) -> tuple[str, ...]:
-    """The images have ``bash`` and nothing that speaks HTTP; the first line of the answer says enough."""
+def _health_command(name: str, runs: Program) -> tuple[str, ...]:
+    """The images have ``bash`` and nothing that speaks HTTP; the first line of the answer says enough. Nor do they have what
+    speaks TLS, but a registry that is asked at its own port opens that only once it has read what it knows."""
+    ready = runs.ready
+    connect = f"exec 3<>/dev/tcp/{name}/{ready.port}"
+    if runs.scheme(ready) == "HTTPS":
+        return ("bash", "-c", connect)
     request = f"GET {ready.path} HTTP/1.0\\r\\n\\r\\n"
-    connect, answer = f"exec 3<>/dev/tcp/{name}/{ready.port}", 'read -r -t 4 _ status _ <&3 && [ "$status" = 200 ]'
+    answer = 'read -r -t 4 _ status _ <&3 && [ "$status" = 200 ]'
     return ("bash", "-c", f"{connect} && printf '{request}' >&3 && {answer}")

@@ -83,7 +83,7 @@ def _container(registry: SchemaRegistrySpec, runs: Program) -> Body:
         mounts.append({"name": "secrets", "mountPath": SECRETS, "readOnly": True})
     address = {"name": confluent.ADDRESS_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     variables: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in sorted(runs.environment.items())]
-    ready = http_probe(runs.ready.path, runs.ready.port)
+    ready = http_probe(runs.ready.path, runs.ready.port, runs.scheme(runs.ready))
     return {
         "image": runs.image,
         "command": list(runs.command),
@@ -91,7 +91,7 @@ def _container(registry: SchemaRegistrySpec, runs: Program) -> Body:
         "ports": [{"containerPort": PORT, "name": "http"}],
         "volumeMounts": mounts,
         "startupProbe": ready | {"failureThreshold": _START_PERIODS},
-        "livenessProbe": http_probe(runs.live.path, runs.live.port),
+        "livenessProbe": http_probe(runs.live.path, runs.live.port, runs.scheme(runs.live)),
         "readinessProbe": ready | {"periodSeconds": 5},
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(LEAVING_SECONDS)]}}},
     }

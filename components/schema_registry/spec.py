@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from components.component_spec import ComponentSpec
 from components.core.errors import Problem
-from components.core.model import SpecModel, duplicates, setting
+from components.core.model import SecretReference, SpecModel, duplicates, setting
 from components.core.resources import ResourcesSpec
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
@@ -49,6 +49,32 @@ class SubjectSpec(SpecModel):
         return []
 
 
+class RegistryTlsSpec(SpecModel):
+    """Encryption of what the registries are asked, by HAProxy and by each other. The certificate names ``schema-registry``, and
+    on Kubernetes that Service in full; on docker the containers, ``schema-registry-0`` and so on."""
+
+    enabled: bool | None = setting(
+        None,
+        help="Whether the registries speak TLS; when left out, they do where the tier is production.",
+        becomes="listeners, or quarkus.http.ssl-port; ssl verify required in HAProxy",
+    )
+    certificate: SecretReference = setting(
+        "secret:schema-registry-tls#tls.crt",
+        help="Reference to their certificate chain, PEM.",
+        becomes="file server.pem in the registries' folders of secrets",
+    )
+    key: SecretReference = setting(
+        "secret:schema-registry-tls#tls.key",
+        help="Reference to the certificate's private key, PEM in PKCS #8 (BEGIN PRIVATE KEY).",
+        becomes="file server.pem.key in the registries' folders of secrets",
+    )
+    ca: SecretReference = setting(
+        "secret:schema-registry-tls#ca.crt",
+        help="Reference to what signed the certificate, PEM.",
+        becomes="file schema-registry-ca.pem of HAProxy and of the registries",
+    )
+
+
 class SchemaRegistrySpec(ComponentSpec):
     """Schema registries that share what they know through Kafka; any of them answers any request."""
 
@@ -67,6 +93,9 @@ class SchemaRegistrySpec(ComponentSpec):
         lambda: ResourcesSpec(cpu="500m", memory="1Gi"),
         help="CPU and memory of each; half of the memory is heap.",
         becomes="container resources; -Xmx",
+    )
+    tls: RegistryTlsSpec = setting(
+        RegistryTlsSpec, help="Encryption between HAProxy and the registries.", becomes="the registries' listener"
     )
     compatibility: Compatibility = setting(
         "BACKWARD",

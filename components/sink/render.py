@@ -1,8 +1,9 @@
 """The sink workers, rendered for the environment's target. Pure."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
 
-from components.core.kubernetes import Body, Service, autoscaler, config_map, http_probe, opening
+from components.core.kubernetes import Body, Service, config_map, http_probe, opening
 from components.core.rendered import HealthCheck, Manifest, Rendered, Workload
 from components.core.secrets import mounted, projected
 from components.environment import EnvironmentSpec
@@ -12,8 +13,12 @@ from components.kafka.nodes import nodes
 from components.pipelines.spec import PipelineSpec
 from components.schema_registry import derive as registry
 from components.sink.derive import pipelines, worker_name
+from components.sink.scaling import opening as keda_opening
+from components.sink.scaling import partitions, scaler
 from components.sink.settings import PORT, SECRETS, SETTINGS, secrets, settings
 from components.sink.spec import SinkWorkersSpec
+from components.sink.stores import containers, openings
+from components.tracing.senders import trusting
 
 COMPONENT = "sink"
 USER = 10001
@@ -27,12 +32,14 @@ _PROBE = "import urllib.request as r; r.urlopen('http://{host}:{port}/healthz/li
 
 
 def render(spec: EnvironmentSpec) -> Rendered:
-    """Nothing where none are declared."""
+    """Nothing where none are declared. A standby has no workers: on Kubernetes all but their pods is there already."""
     sink = spec.sink
     if sink is None:
         return Rendered()
     if spec.target == "kubernetes":
-        return Rendered(manifests=tuple(made for _, pipeline in pipelines(spec) for made in _manifests(spec, sink, pipeline)))
+        return Rendered(manifests=tuple(_all_manifests(spec, sink)))
+    if spec.stands_by:
+        return Rendered()
     workloads = tuple(
         _workload(spec, sink, pipeline, number) for _, pipeline in pipelines(spec) for number in range(sink.replicas)
     )
@@ -40,13 +47,23 @@ def render(spec: EnvironmentSpec) -> Rendered:
     return Rendered(workloads=workloads, files=files)
 
 
-def _manifests(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> list[Manifest]:
+def _all_manifests(spec: EnvironmentSpec, sink: SinkWorkersSpec) -> Iterator[Manifest]:
+    known = partitions(spec)
+    for _, pipeline in pipelines(spec):
+        yield from _manifests(spec, sink, pipeline, known)
+    if sink.autoscaling is not None and sink.autoscaling.lag is not None and not spec.stands_by:
+        yield keda_opening(spec, sink.autoscaling.lag)
+
+
+def _manifests(
+    spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec, known: Mapping[str, int]
+) -> list[Manifest]:
     context, text = spec.context, settings(spec, sink, pipeline, EVERYWHERE)
     service = Service(
         component=COMPONENT,
         name=worker_name(pipeline),
-        replicas=sink.replicas,
-        container=_container(sink),
+        replicas=0 if spec.stands_by else sink.replicas,
+        container=_container(spec, sink),
         resources=sink.resources,
         group=USER,
         user=USER,
@@ -60,17 +77,21 @@ def _manifests(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineS
         service.disruption_budget(context),
         service.network_policy(context, egress=_egress(spec, pipeline)),
     ]
-    if sink.autoscaling is not None:
-        made.append(autoscaler(COMPONENT, context, "apps/v1", "Deployment", service.name, sink.autoscaling))
+    if sink.autoscaling is not None and not spec.stands_by:
+        made += scaler(spec, sink, pipeline, known)
     return made
 
 
-def _container(sink: SinkWorkersSpec) -> Body:
+def _environment(spec: EnvironmentSpec) -> dict[str, str]:
+    return {"MALLOC_ARENA_MAX": "2", **trusting(spec, SECRETS)}
+
+
+def _container(spec: EnvironmentSpec, sink: SinkWorkersSpec) -> Body:
     """The probes are the worker's own: alive while its loop turns, ready while it can write."""
     return {
         "image": sink.image,
         "command": list(COMMAND),
-        "env": [{"name": "MALLOC_ARENA_MAX", "value": "2"}],
+        "env": [{"name": name, "value": value} for name, value in _environment(spec).items()],
         "ports": [{"containerPort": PORT, "name": "http"}],
         "volumeMounts": [
             {"name": "settings", "mountPath": SETTINGS.rpartition("/")[0], "readOnly": True},
@@ -92,8 +113,8 @@ def _volumes(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpe
 
 
 def _egress(spec: EnvironmentSpec, pipeline: PipelineSpec) -> list[Body]:
-    """PostgreSQL is anywhere; Kafka is opened to all its clients by their label."""
-    rules = [opening("to", [], pipeline.sink.postgres.port)]
+    """Kafka is opened to all its clients by their label."""
+    rules = openings(spec, pipeline)
     if spec.schema_registry is not None:
         name = registry.NAME if spec.haproxy is None else HAPROXY
         rules.append(opening("to", [{"app.kubernetes.io/name": name}], registry.PORT))
@@ -109,7 +130,7 @@ def _workload(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSp
         name=name,
         image=sink.image,
         command=COMMAND,
-        environment={"MALLOC_ARENA_MAX": "2"},
+        environment=_environment(spec),
         files={SETTINGS: settings(spec, sink, pipeline, name)},
         mounts=(mounted(name, SECRETS),),
         tmpfs=(_TEMPORARY,),
@@ -117,5 +138,5 @@ def _workload(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSp
         memory_bytes=sink.resources.memory,
         cpu_millicores=sink.resources.cpu_limit_millicores,
         health=HealthCheck(("python", "-c", _PROBE.format(host=name, port=PORT))),
-        depends_on=(*brokers, *registries),
+        depends_on=(*brokers, *registries, *containers(spec)),
     )

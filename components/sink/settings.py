@@ -4,19 +4,21 @@ import json
 import re
 from typing import Any
 
-from components.core.secrets import SecretFile, referenced
+from components.core.secrets import SecretFile
 from components.environment import EnvironmentSpec
-from components.haproxy.spec import HaproxyUserSpec
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
 from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import PipelineSpec
-from components.schema_registry import derive as registry
+from components.schema_registry.access import RegistryAccess, registry_access
 from components.sink.spec import SinkWorkersSpec
+from components.sink.stores import postgres_secrets, postgres_section, redis_secrets, redis_section
+from components.tracing.senders import certificate, endpoint
 
 SECRETS = "/run/secrets/sink"
 SETTINGS = "/etc/cdc/settings.json"
 PORT = 8000
-POSTGRES_PASSWORD, POSTGRES_CA, REGISTRY_CA = "postgres.password", "postgres-ca.pem", "haproxy-ca.pem"
+CLIENT = "sink"
+"""What it is called among the users that HAProxy knows."""
 
 Section = dict[str, Any]
 
@@ -36,7 +38,7 @@ def settings(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipe
                 {"topics": re.escape(topic), "table": table.partition(".")[2]} for topic, table in sorted(topics.items())
             ],
         },
-        "postgres": _postgres(sink, pipeline),
+        "postgres": postgres_section(environment, sink, pipeline, SECRETS),
         "tables": {
             "create": own.create_tables,
             "evolve": "additive" if own.evolve_tables else "none",
@@ -48,25 +50,25 @@ def settings(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipe
         "dlq": {"topic": dlq_topic(pipeline, environment.naming)},
         "http": {"host": host, "port": PORT},
     }
-    if environment.schema_registry is not None:
-        document["registry"] = _registry(environment)
+    access = registry_access(environment, CLIENT)
+    if access is not None:
+        document["registry"] = _registry(access)
+    hints = redis_section(environment, pipeline, SECRETS)
+    if hints is not None:
+        document["redis"] = hints
+    if environment.tracing is not None:
+        document["tracing"] = {"enabled": True, "endpoint": f"{endpoint(environment)}/v1/traces"}
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def secrets(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> tuple[SecretFile, ...]:
     """Every file that the settings name."""
     files = list(_client(environment, pipeline).secrets)
-    if pipeline.sink.postgres.password is not None:
-        files.append(referenced(pipeline.sink.postgres.password, POSTGRES_PASSWORD, f"{pipeline.name}-sink-database"))
-    if sink.postgres_tls != "disable":
-        files.append(referenced(sink.postgres_ca, POSTGRES_CA, "postgres-ca"))
-    if environment.schema_registry is not None and environment.haproxy is not None:
-        if environment.haproxy.tls.enabled:
-            files.append(referenced(environment.haproxy.tls.ca, REGISTRY_CA, "haproxy-tls"))
-        user = _registry_user(environment)
-        if user is not None and user.password is not None:
-            files.append(referenced(user.password, _registry_password(user), "haproxy-users"))
-    return tuple(sorted(files))
+    files += [*postgres_secrets(environment, sink, pipeline), *redis_secrets(environment, pipeline)]
+    access = registry_access(environment, CLIENT)
+    if access is not None:
+        files += access.secrets
+    return tuple(sorted({*files, *certificate(environment)}))
 
 
 def _client(environment: EnvironmentSpec, pipeline: PipelineSpec) -> KafkaClient:
@@ -92,37 +94,10 @@ def _kafka(environment: EnvironmentSpec, pipeline: PipelineSpec, topics: list[st
     return section
 
 
-def _postgres(sink: SinkWorkersSpec, pipeline: PipelineSpec) -> Section:
-    target = pipeline.sink.postgres
-    section: Section = {
-        "host": target.host,
-        "port": str(target.port),
-        "database": target.database,
-        "user": target.user,
-        "password_file": f"{SECRETS}/{POSTGRES_PASSWORD}",
-        "sslmode": sink.postgres_tls,
-    }
-    return section if sink.postgres_tls == "disable" else {**section, "ca_file": f"{SECRETS}/{POSTGRES_CA}"}
-
-
-def _registry(environment: EnvironmentSpec) -> Section:
-    section: Section = {"urls": [registry.registry_url(environment)]}
-    if environment.haproxy is not None and environment.haproxy.tls.enabled:
-        section["ca_file"] = f"{SECRETS}/{REGISTRY_CA}"
-    user = _registry_user(environment)
-    if user is not None:
-        section |= {"username": user.name, "password_file": f"{SECRETS}/{_registry_password(user)}"}
+def _registry(access: RegistryAccess) -> Section:
+    section: Section = {"urls": [access.url]}
+    if access.ca is not None:
+        section["ca_file"] = f"{SECRETS}/{access.ca.name}"
+    if access.user is not None and access.password is not None:
+        section |= {"username": access.user, "password_file": f"{SECRETS}/{access.password.name}"}
     return section
-
-
-def _registry_user(environment: EnvironmentSpec) -> HaproxyUserSpec | None:
-    """Whoever is called ``sink`` among those whose password the platform knows, or else the first of them."""
-    haproxy = environment.haproxy
-    if haproxy is None or haproxy.authentication_of(registry.NAME) != "basic":
-        return None
-    known = [user for user in haproxy.users_of(registry.NAME) if user.password is not None]
-    return next((user for user in known if user.name == "sink"), known[0] if known else None)
-
-
-def _registry_password(user: HaproxyUserSpec) -> str:
-    return f"{user.name}.haproxy-password"

@@ -1,15 +1,16 @@
 """What the user writes about the sink workers (requirements A1, A12, B4, B12)."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from components.component_spec import ComponentSpec
 from components.core.errors import Problem
-from components.core.model import SecretReference, SpecModel, setting
+from components.core.model import DnsLabel, SecretReference, SpecModel, setting
 from components.core.quantities import ByteSize
 from components.core.resources import AutoscalingSpec, ResourcesSpec
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
+from components.postgres.derive import destination
 from components.sink.derive import kafka_state, pipelines
 
 if TYPE_CHECKING:
@@ -33,6 +34,32 @@ class SinkSettingsSpec(SpecModel):
     geometry: Literal["bytea", "postgis"] = setting("bytea", help="What geometry becomes.", becomes="decode.geometry")
 
 
+class LagSpec(SpecModel):
+    """Workers by how far a pipeline's group is behind, with KEDA; ``lag: 50000`` is short for ``{threshold: 50000}``."""
+
+    shorthand: ClassVar[str | None] = "threshold"
+    threshold: int = setting(
+        100_000,
+        help="Events, of all of the pipeline's topics, that one worker may be behind: a worker is added for each such number.",
+        becomes="ScaledObject.spec.triggers[].metadata.lagThreshold",
+        ge=1,
+        le=2**53,
+    )
+    keda_namespace: DnsLabel = setting(
+        "keda", help="Namespace that KEDA runs in.", becomes="a network policy that lets KEDA ask the brokers"
+    )
+
+
+class SinkAutoscalingSpec(AutoscalingSpec):
+    """Workers of each pipeline by load: by CPU, and by lag on request. Never more than have a partition to read."""
+
+    lag: LagSpec | None = setting(
+        None,
+        help="Scale by lag as well, which needs KEDA in the cluster; by CPU alone when left out.",
+        becomes="ScaledObject and TriggerAuthentication, in place of the HorizontalPodAutoscaler",
+    )
+
+
 class SinkWorkersSpec(ComponentSpec):
     """The platform's sink workers. Each pipeline whose ``sink.via`` is ``sink-worker`` has its own."""
 
@@ -47,10 +74,10 @@ class SinkWorkersSpec(ComponentSpec):
         help="CPU and memory of each worker; a process needs up to 300 MiB.",
         becomes="container resources",
     )
-    autoscaling: AutoscalingSpec | None = setting(
+    autoscaling: SinkAutoscalingSpec | None = setting(
         None,
-        help="Workers of each pipeline by CPU (Kubernetes only); more than partitions are idle.",
-        becomes="HorizontalPodAutoscaler",
+        help="Workers of each pipeline by CPU, and by lag on request (Kubernetes only).",
+        becomes="HorizontalPodAutoscaler, or ScaledObject",
     )
     postgres_tls: Literal["verify-full", "verify-ca", "require", "disable"] = setting(
         "verify-full", help="How PostgreSQL's certificate is checked.", becomes="postgres.sslmode"
@@ -70,7 +97,8 @@ class SinkWorkersSpec(ComponentSpec):
         if self.autoscaling is not None and environment.target == "docker":
             yield Problem("sink.autoscaling", "docker scales nothing", "leave it out, and set replicas")
         for index, pipeline in pipelines(environment):
-            if pipeline.sink.postgres.password is None:
+            target = destination(environment, pipeline)
+            if not target.declared and target.password is None:
                 yield Problem(
                     f"pipelines[{index}].sink.postgres.password",
                     "the sink worker needs the password of its database user",

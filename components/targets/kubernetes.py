@@ -78,7 +78,8 @@ def declare(
 
 def _scaled(manifests: Iterable[Manifest]) -> set[tuple[str, str]]:
     """Kinds and names of what an autoscaler gives its replicas: the stack sets them once and does not take them back."""
-    targets = [m.body["spec"]["scaleTargetRef"] for m in manifests if m.kind == "HorizontalPodAutoscaler"]
+    scalers = {"HorizontalPodAutoscaler", "ScaledObject"}
+    targets = [m.body["spec"]["scaleTargetRef"] for m in manifests if m.kind in scalers]
     return {(target["kind"], target["name"]) for target in targets}
 
 

@@ -1,4 +1,4 @@
-"""``cdc connect``: connectors of the docker target, planned, applied, and switched from one colour to the other."""
+"""``cdc connect``: connectors planned, applied, and switched from one colour to the other, on docker and on Kubernetes."""
 
 import typer
 
@@ -14,7 +14,8 @@ Examples:
 \b
 Exit codes:
   0  done, or nothing to do
-  1  a connector is refused or does not run, or Connect does not answer
+  1  a connector is refused or does not run, or Connect, its operator or the
+     API server does not answer
   2  bad input
   3  plan, switch without --yes: there is something to do"""
 

@@ -19,6 +19,14 @@ class ConnectError(CdcError):
     exit_code = 1
 
 
+class Silent(ConnectError):
+    """Who acts for the cluster does not answer. To ask it for anything more, such as to go back, is no use."""
+
+
+class NotRead(ConnectError):
+    """To know this something would have to be written, and nothing was to be."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What one connector does. ``why`` is the beginning of what failed; ``tasks`` how many there are."""

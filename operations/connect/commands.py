@@ -1,6 +1,7 @@
 """The verbs of ``cdc connect``."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,29 +10,40 @@ import typer
 
 from components.connect.check import addresses
 from components.connect.connectors import connectors
-from components.connect.names import COLOURS, Colour, other
+from components.connect.names import COLOURS, Colour, cluster_name, other
+from components.connect.render_kubernetes import connector_manifest
 from components.connect.spec import ConnectSpec
 from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
 from operations import project
+from operations.audit_log import audited
 from operations.connect import planning
-from operations.connect.cluster import Cluster, ConnectError
+from operations.connect.cluster import Cluster, ConnectError, State
+from operations.connect.kubectl import Kubectl
+from operations.connect.kubernetes import KubernetesCluster
 from operations.connect.moving import Mover, Say
-from operations.connect.planning import Planned
+from operations.connect.planning import Planned, Wanted
 from operations.connect.rest import RestCluster
 from operations.connect.spec_file import set_active
 from operations.connect.switching import Colours, switch
-from operations.options import Json, Root, Stack
+from operations.options import AuditFile, Json, Root, Stack
 from operations.terminal import print_json
 
 DIFFERENT = 3
 PATIENCE_SECONDS = 20.0
+APPLY_SECONDS = 60.0
+Given = Mapping[Colour, list[str] | None]
 
-Blue = Annotated[list[str] | None, typer.Option("--blue", metavar="URL", help="REST address of a blue worker.")]
-Green = Annotated[list[str] | None, typer.Option("--green", metavar="URL", help="REST address of a green worker.")]
+Blue = Annotated[list[str] | None, typer.Option("--blue", metavar="URL", help="REST address of a blue worker (docker).")]
+Green = Annotated[list[str] | None, typer.Option("--green", metavar="URL", help="REST address of a green worker (docker).")]
 Patience = Annotated[
     float,
-    typer.Option("--patience", metavar="SECONDS", min=1, help="How long a connector may take, and how long it is watched."),
+    typer.Option(
+        "--patience",
+        metavar="SECONDS",
+        min=1,
+        help="How long a connector may take, and is watched; on Kubernetes also how long the operator may take to answer.",
+    ),
 ]
 
 
@@ -42,58 +54,77 @@ def _declared(root: Path, stack: str) -> tuple[EnvironmentSpec, ConnectSpec]:
     return spec, spec.connect
 
 
-def _cluster(spec: EnvironmentSpec, connect: ConnectSpec, colour: Colour, given: list[str] | None) -> Cluster:
-    if spec.target == "kubernetes" and not given:
+def _clusters(spec: EnvironmentSpec, connect: ConnectSpec, given: Given, patience: float, acts: bool) -> dict[Colour, Cluster]:
+    """Both colours. Where they are to be acted on, it is known before anything is done that the user may."""
+    if spec.target == "docker":
+        return {colour: RestCluster(colour, given[colour] or addresses(connect, spec, colour)) for colour in COLOURS}
+    if any(given.values()):
         raise CdcError(
-            f"{spec.name} runs on Kubernetes, where the operator owns the connectors"
-            "\n      → apply the rendered KafkaConnector objects"
+            f"{spec.name} runs on Kubernetes, where the operator would undo what is told to a worker"
+            "\n      → leave --blue and --green out: connectors are reached through their objects"
         )
-    return RestCluster(colour, given or addresses(connect, spec, colour))
+    api = Kubectl(spec.kubernetes.namespace, spec.kubernetes.context)
+    missing = api.missing_rights() if acts else []
+    if missing:
+        raise ConnectError(
+            f"this user may not {', '.join(missing)} in namespace {spec.kubernetes.namespace}; nothing was changed"
+            "\n      → let it, or run this as somebody who may"
+        )
+    return {colour: _on_kubernetes(api, spec, connect, colour, patience, acts) for colour in COLOURS}
 
 
-def _only_docker(spec: EnvironmentSpec) -> None:
-    if spec.target != "docker":
-        raise CdcError(
-            f"{spec.name} runs on Kubernetes, where connectors are KafkaConnector objects that the operator applies"
-            "\n      → apply the rendered tree; a switch there is described in docs/runbooks/connect-switch.md"
-        )
+def _on_kubernetes(
+    api: Kubectl, spec: EnvironmentSpec, connect: ConnectSpec, colour: Colour, patience: float, acts: bool
+) -> Cluster:
+    manifests = [connector_manifest(spec, connect, connector, colour) for connector in connectors(spec, colour)]
+    rendered = {manifest.name: dict(manifest.body) for manifest in manifests}
+    return KubernetesCluster(colour, api, cluster_name(spec.kafka, colour), rendered, patience, acts)
 
 
 def plan_command(stack: Stack, blue: Blue = None, green: Green = None, as_json: Json = False, root: Root = None) -> None:
     """What the active colour has against what the spec says.
 
-    Exit codes: 0 the same, 1 Connect does not answer, 2 bad input, 3 they differ.
+    Exit codes: 0 the same, 1 Connect (or the API server) does not answer, 2 bad input, 3 they differ.
     """
     spec, connect = _declared(project.find_root(root), stack)
-    _only_docker(spec)
-    _, planned = _planned(spec, connect, blue, green)
+    planned = _planned(spec, connect, _clusters(spec, connect, {"blue": blue, "green": green}, APPLY_SECONDS, acts=False))
     _show(planned, as_json)
     raise typer.Exit(0 if all(one.action == "keep" for one in planned) else DIFFERENT)
+
+
+def _lives(spec: EnvironmentSpec) -> Wanted:
+    """A standby's connectors are stopped until it has taken over, and then run."""
+    return None if spec.mirror_maker is None else "stopped" if spec.stands_by else "running"
 
 
 def apply_command(
     stack: Stack,
     blue: Blue = None,
     green: Green = None,
-    patience: Patience = 60.0,
+    patience: Patience = APPLY_SECONDS,
+    audit_log: AuditFile = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Make and change the connectors of the active colour, once their plugins have accepted all of them.
+    """Make and change the connectors of the active colour, once their plugins have accepted all of them; on Kubernetes, where
+    the operator asks the plugins, one after the other until one is refused.
 
-    Failed ones are started again; nothing is removed. Exit codes: 0 all run, 1 one is refused or does not run, 2 bad input.
+    Failed ones are started again; nothing is removed. Those of a standby are made stopped, and started once it has taken over.
+    Exit codes: 0 all run (or are stopped), 1 one is refused or does not run, 2 bad input.
     """
-    spec, connect = _declared(project.find_root(root), stack)
-    _only_docker(spec)
-    cluster, planned = _planned(spec, connect, blue, green)
+    folder = project.find_root(root)
+    spec, connect = _declared(folder, stack)
+    clusters = _clusters(spec, connect, {"blue": blue, "green": green}, patience, acts=True)
+    cluster, planned = clusters[connect.active], _planned(spec, connect, clusters)
     say = _teller(as_json)
     wanted = connectors(spec, connect.active)
     moved = [f"{one.name}: {one.why}" for one in planned if one.action == "refused"]
     refused = moved or planning.refusals(cluster, wanted, planned)
     if refused:
         raise ConnectError(f"{len(refused)} refused, nothing was changed:\n  " + "\n  ".join(refused))
-    planning.apply(cluster, wanted, planned, say)
-    planning.settle(cluster, [one.name for one in wanted], connect.max_restarts, patience, say)
+    with audited(folder, spec.name, "connect apply", audit_log) as log:
+        planning.apply(cluster, wanted, planned, say, _lives(spec), log)
+        planning.settle(cluster, [one.name for one in wanted], connect.max_restarts, patience, say, _lives(spec))
     _show(planned, as_json)
 
 
@@ -104,6 +135,7 @@ def switch_command(
     blue: Blue = None,
     green: Green = None,
     patience: Patience = PATIENCE_SECONDS,
+    audit_log: AuditFile = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -117,20 +149,23 @@ def switch_command(
     """
     folder = project.find_root(root)
     spec, connect = _declared(folder, stack)
-    _only_docker(spec)
+    if spec.stands_by:
+        raise CdcError(f"{stack} stands by, and none of its connectors runs\n      → switch the environment that it mirrors")
     new = _colour(to, connect)
     old = other(new)
-    given = {"blue": blue, "green": green}
-    clusters = _cluster(spec, connect, old, given[old]), _cluster(spec, connect, new, given[new])
+    found = _clusters(spec, connect, {"blue": blue, "green": green}, patience, acts=yes)
+    clusters = found[old], found[new]
     colours = Colours(connectors(spec, old), connectors(spec, new))
     if not colours.arriving:
         raise CdcError(f"{stack} has no connector to move\n      → declare a pipeline from MySQL or MariaDB")
     if not yes:
         _show_switch(Mover(*clusters, say=_silent, patience=patience), colours, connect, new, as_json)
     say = _teller(as_json)
-    switch(*clusters, colours, say, patience)
-    path = set_active(folder, stack, new)
-    say(f"{path.name}: connect.active is {new}; commit it")
+    with audited(folder, spec.name, "connect switch", audit_log) as log:
+        with log.changing("connectors", {"on": old}, {"on": new, "connectors": [one.name for one in colours.arriving]}):
+            switch(*clusters, colours, say, patience)
+        path = set_active(folder, stack, new)
+    say(f"{path.name}: connect.active is {new}; commit it" + (", and apply it" if spec.target == "kubernetes" else ""))
     if as_json:
         print_json({"active": new, "connectors": [connector.name for connector in colours.arriving]})
 
@@ -143,16 +178,17 @@ def _colour(to: str | None, connect: ConnectSpec) -> Colour:
     return to
 
 
-def _planned(
-    spec: EnvironmentSpec, connect: ConnectSpec, blue: list[str] | None, green: list[str] | None
-) -> tuple[Cluster, list[Planned]]:
-    given = {"blue": blue, "green": green}
+def _planned(spec: EnvironmentSpec, connect: ConnectSpec, clusters: Mapping[Colour, Cluster]) -> list[Planned]:
     active, standby = connect.active, other(connect.active)
-    cluster = _cluster(spec, connect, active, given[active])
-    there = _cluster(spec, connect, standby, given[standby]).states()
+    there = clusters[standby].states()
     names = zip(connectors(spec, standby), connectors(spec, active), strict=True)
-    elsewhere = {here.name: standby for away, here in names if away.name in there}
-    return cluster, planning.plan(connectors(spec, active), planning.observe(cluster), elsewhere)
+    elsewhere = {here.name: standby for away, here in names if away.name in there and not _left(spec, there[away.name])}
+    return planning.plan(connectors(spec, active), planning.observe(clusters[active]), elsewhere, _lives(spec))
+
+
+def _left(spec: EnvironmentSpec, state: State) -> bool:
+    """Whether a connector is what a standby had on the colour that its source has left since: it has never run there."""
+    return _lives(spec) is not None and state.lives == "stopped"
 
 
 def _show(planned: list[Planned], as_json: bool) -> None:
@@ -181,6 +217,7 @@ _NEXT = {
     "create": "moves from {old} to {new}",
     "stop": "moves from {old} to {new}, made there already",
     "copy": "stopped on {old}: positions go to {new}",
+    "compare": "stopped on both: goes on from the further one",
     "start": "stopped on {old}: starts on {new}",
     "verify": "runs on {new}: removed from {old}",
     "none": "runs on {new} already",

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from components.connect.connectors import Connector
-from operations.connect.cluster import Cluster, ConnectError, Offsets, State
+from operations.connect.cluster import Cluster, ConnectError, NotRead, Offsets, State
 from operations.connect.positions import FENCE_OFFSETS, in_snapshot, order, real
 
-Step = Literal["create", "stop", "copy", "start", "verify", "none", "absent"]
+Step = Literal["create", "stop", "copy", "start", "compare", "verify", "none", "absent"]
 Say = Callable[[str], None]
 
 _PAUSE_SECONDS = 0.2
@@ -32,14 +32,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One connector on one cluster. Positions matter only where it is stopped."""
+    """One connector on one cluster. Positions matter only where it is stopped; ``None`` where they were not to be read."""
 
     state: State
-    offsets: Offsets = ()
+    offsets: Offsets | None = ()
 
 
 def next_step(name: str, old: Seen | None, new: Seen | None) -> Step:
-    """What brings the connector nearer to the new cluster. ``verify`` is asked for until the old one is gone.
+    """What brings the connector nearer to the new cluster. ``verify`` is asked for until the old one is gone; ``compare`` is
+    said where positions, which were not read, decide.
 
     Raises :class:`ConnectError` for what a switch never makes: it runs on both, or its positions cannot be compared.
     """
@@ -56,6 +57,8 @@ def next_step(name: str, old: Seen | None, new: Seen | None) -> Step:
         return "verify"
     if not stopped:
         return "stop"
+    if new.offsets is None or old.offsets is None:
+        return "compare"
     found = order(new.offsets, old.offsets)
     if found == "unknown":
         raise ConnectError(
@@ -93,6 +96,8 @@ class Mover:
             return Seen(state)
         try:
             return Seen(state, cluster.offsets(name))
+        except NotRead:
+            return Seen(state, None)
         except ConnectError:
             if cluster is self.old and name in self.unread:
                 return Seen(state)
@@ -167,7 +172,7 @@ class Mover:
         began: dict[str, Offsets] = {}
         for pair in pairs:
             old, new = self.look(pair, states)
-            if next_step(pair.arriving.name, old, new) == "verify" and old is not None:
+            if next_step(pair.arriving.name, old, new) == "verify" and old is not None and old.offsets is not None:
                 began[pair.arriving.name] = old.offsets
         deadline = time.monotonic() + self.patience
         while began and time.monotonic() < deadline:

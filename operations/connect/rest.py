@@ -26,13 +26,15 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class RestCluster:
     """``addresses`` are those of its workers: any of them answers for all, so the next is asked where one does not."""
 
-    def __init__(self, name: str, addresses: Sequence[str]) -> None:
+    def __init__(self, name: str, addresses: Sequence[str], opener: urllib.request.OpenerDirector = _NO_PROXY) -> None:
+        """``opener`` brings what a server between may ask for."""
         self.name = name
         self._addresses = list(addresses)
+        self._opener = opener
 
     def states(self) -> Mapping[str, State]:
         found = self._ask("GET", "/connectors?expand=status")
-        return {name: _state(part["status"]) for name, part in found.items()}
+        return {name: state_of(part["status"]) for name, part in found.items()}
 
     def config(self, connector: str) -> Config:
         config = self._ask("GET", f"/connectors/{quote(connector)}/config")
@@ -93,7 +95,7 @@ class RestCluster:
         """Connect answers 409 while its workers agree on who does what, which passes, and to making what is there already."""
         while True:
             try:
-                return _request(url, method, body)
+                return _request(self._opener, url, method, body)
             except urllib.error.HTTPError as error:
                 if error.code != HTTPStatus.CONFLICT or time.monotonic() > deadline or url.endswith("/connectors"):
                     raise
@@ -101,10 +103,10 @@ class RestCluster:
             time.sleep(_PAUSE_SECONDS)
 
 
-def _request(url: str, method: str, body: Any) -> Any:
+def _request(opener: urllib.request.OpenerDirector, url: str, method: str, body: Any) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - ours
-    with _NO_PROXY.open(request, timeout=SECONDS) as answer:
+    with opener.open(request, timeout=SECONDS) as answer:
         content = answer.read()
     return json.loads(content) if content else None
 
@@ -118,8 +120,9 @@ def _reason(error: urllib.error.HTTPError) -> str:
     return f"{error.code} {message[:_LONGEST_REASON]}"
 
 
-def _state(status: Mapping[str, Any]) -> State:
-    """A connector lives as its worst part does; one without tasks is still starting, unless it was stopped."""
+def state_of(status: Mapping[str, Any]) -> State:
+    """Of what Connect says of a connector's status: it lives as its worst part does; one without tasks is still starting,
+    unless it was stopped."""
     parts = [status["connector"], *status["tasks"]]
     for part in parts:
         if part["state"] == "FAILED":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.connect.connectors import Connector
-from operations.connect.cluster import Cluster, ConnectError
+from operations.connect.cluster import Cluster, ConnectError, Silent
 from operations.connect.moving import Mover, Pair, Say
 
 
@@ -31,17 +31,34 @@ class RolledBack(ConnectError):
 def switch(old: Cluster, new: Cluster, colours: Colours, say: Say, patience: float) -> None:
     """Move every connector from ``old`` to ``new``. Raises :class:`RolledBack` when one fails there and all went back, and
     :class:`ConnectError` when they could not: what is then left is finished by another run, in either direction."""
-    mover = Mover(old, new, say, patience)
+    done: list[str] = []
+
+    def tell(line: str) -> None:
+        done.append(line)
+        say(line)
+
+    mover = Mover(old, new, tell, patience)
     try:
         mover.prepare(colours.forth())
         for pair in colours.forth():
             mover.move(pair)
         mover.verify(colours.forth())
+    except Silent as error:
+        raise ConnectError(f"{error}\n{_so_far(done)}") from None
     except ConnectError as error:
         say(f"failed: {error}")
         _go_back(mover, colours, error)
         raise RolledBack(f"{error}\nEvery connector runs on {old.name} again, from where it was.") from None
     mover.drop(colours.forth())
+
+
+def _so_far(done: Sequence[str]) -> str:
+    """What was done before nothing more could be, going back included."""
+    if not done:
+        return "Nothing was changed: every connector is where it was."
+    return (
+        "Done before that, and left so:\n  " + "\n  ".join(done) + "\nRun it again, in either direction: it goes on from there."
+    )
 
 
 def _go_back(mover: Mover, colours: Colours, failure: ConnectError) -> None:

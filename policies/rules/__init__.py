@@ -4,12 +4,15 @@ from collections.abc import Mapping
 
 from policies.model import Rule, Subject
 from policies.rules import (
+    backup,
+    chaos,
     connect,
     deployments,
     disaster_recovery,
     environment,
     foundation,
     haproxy,
+    hardening,
     kafka_access,
     kafka_listeners,
     kafka_nodes,
@@ -20,15 +23,23 @@ from policies.rules import (
     kafka_topics,
     literal_secrets,
     names,
+    network,
+    observability,
     pipelines,
+    postgres,
+    redis,
+    scaling,
     schema_registry,
     sink,
+    standing_by,
+    transport,
+    vault,
     workloads,
 )
 
 AREAS: Mapping[str, tuple[Rule[Subject], ...]] = {
     "environment": (*environment.RULES, *foundation.RULES),
-    "secrets": literal_secrets.RULES,
+    "secrets": (*literal_secrets.RULES, *vault.RULES),
     "kafka-replication": (*kafka_replication.RULES, *kafka_placement.RULES),
     "kafka-storage": kafka_storage.RULES,
     "kafka-security": (*kafka_listeners.RULES, *kafka_access.RULES),
@@ -36,11 +47,14 @@ AREAS: Mapping[str, tuple[Rule[Subject], ...]] = {
     "kafka-topics": (*kafka_topics.RULES, *kafka_nodes.RULES),
     "pipelines": pipelines.RULES,
     "connect": connect.RULES,
-    "sink": sink.RULES,
+    "sink": (*sink.RULES, *postgres.RULES, *redis.RULES),
     "schema-registry": (*schema_registry.RULES, *haproxy.RULES),
-    "disaster-recovery": disaster_recovery.RULES,
+    "disaster-recovery": (*disaster_recovery.RULES, *standing_by.RULES, *backup.RULES),
+    "observability": observability.RULES,
     "names": names.RULES,
-    "workloads": (*workloads.RULES, *deployments.RULES),
+    "workloads": (*workloads.RULES, *hardening.RULES, *deployments.RULES, *scaling.RULES),
+    "network": (*network.RULES, *transport.RULES),
+    "chaos": chaos.RULES,
 }
 """Rules of one environment, by what they are about."""
 

@@ -112,6 +112,21 @@ def _fewer_nodes(change: Change) -> Iterator[Violation]:
             yield Violation(f"kafka.{name}.replicas", f"{name} go from {before.replicas} to {now}")
 
 
+def _undrained(change: Change) -> Iterator[Violation]:
+    before, after = change.before.pools.get("brokers"), change.after.pools.get("brokers")
+    now = 0 if after is None else after.replicas
+    if before is not None and now < before.replicas and not change.after.drains:
+        message = f"brokers go from {before.replicas} to {now}, and nothing moves off them what they hold"
+        yield Violation("kafka.brokers.replicas", message)
+
+
+def _colour(change: Change) -> Iterator[Violation]:
+    """A switch makes the same change to the spec as a hand does: that connectors have moved is not in it."""
+    before, after = change.before.colour, change.after.colour
+    if before and after and before != after:
+        yield Violation("connect.active", f"the connectors go from {before} to {after}")
+
+
 def _identity(change: Change) -> Iterator[Violation]:
     fields = {"environment": "name", "target": "target", "namespace": "kubernetes.namespace", "cluster": "kafka.name"}
     for field, path in fields.items():
@@ -234,6 +249,26 @@ RULES: tuple[Rule[Change], ...] = (
         "Strimzi documentation, scaling node pools; KIP-853",
         _NOTICE,
         _fewer_nodes,
+    ),
+    Rule(
+        "change-broker-drain",
+        "No broker goes with replicas on it",
+        "Its copies are gone: partitions run short of them, and where it had the last one, without their records.",
+        "Declare kafka.cruiseControl, whose automatic rebalance empties brokers before they go; on docker, where there is "
+        "none, move their replicas with kafka-reassign-partitions and waive this.",
+        "Requirement A12; Strimzi documentation, auto-rebalancing when scaling down",
+        _SHARED,
+        _undrained,
+    ),
+    Rule(
+        "change-connect-colour",
+        "A swapped colour of Connect is noticed",
+        "Only cdc connect switch moves connectors with their positions. Where connect.active was changed by hand, they are "
+        "made anew on the other colour: with a second snapshot, or from where they were when they last ran there.",
+        "Set connect.active back and run cdc connect switch, which changes it itself; where it did, this is only to be read.",
+        "Requirement A9; docs/runbooks/connect-switch.md",
+        _NOTICE,
+        _colour,
     ),
     Rule(
         "change-identity",

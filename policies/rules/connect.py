@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from components.connect.connectors import connectors
 from components.connect.names import COLOURS, cluster_name, storage_topics
-from policies.model import EVERYWHERE, OUTSIDE_DEVELOPMENT, SHARED, Rule, Subject, Violation, properties
+from policies.model import ADVICE, EVERYWHERE, OUTSIDE_DEVELOPMENT, SHARED, Rule, Subject, Violation, properties
 
 _SECRET_KEYS = ("password", "jaas.config", "user.info", "secret", "token")
 _RESOLVED = "${"
@@ -177,6 +177,11 @@ def _credentials(subject: Subject) -> Iterator[Violation]:
                 yield Violation("connect", f"{key} is no reference of a config provider", connector.resource)
 
 
+def _lineage(subject: Subject) -> Iterator[Violation]:
+    if subject.spec.connect is not None and subject.spec.connect.lineage == "none":
+        yield Violation("connect.lineage", "no record says where it comes from")
+
+
 RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "connect-colours-apart",
@@ -258,5 +263,14 @@ RULES: tuple[Rule[Subject], ...] = (
         "Requirement A19; KIP-297",
         EVERYWHERE,
         _credentials,
+    ),
+    Rule(
+        "connect-lineage",
+        "Every change says where it comes from",
+        "A wrong value in the target cannot be followed back to its source without it.",
+        "Set connect.lineage to header, or field where headers are lost on the way.",
+        "Requirement A10",
+        ADVICE,
+        _lineage,
     ),
 )

@@ -1,5 +1,6 @@
 """Services on Kubernetes are watched, apart, and never all taken away at once."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -54,9 +55,14 @@ def _spread(subject: Subject) -> Iterator[Violation]:
 
 
 def _budget(subject: Subject) -> Iterator[Violation]:
-    budgets = [manifest.body["spec"] for manifest in subject.of_kind("PodDisruptionBudget")]
+    by_label: dict[tuple[str, str], list[Body]] = defaultdict(list)
+    for budget in (manifest.body["spec"] for manifest in subject.of_kind("PodDisruptionBudget")):
+        for label in list(budget.get("selector", {}).get("matchLabels", {}).items())[:1]:
+            by_label[label].append(budget)
     for manifest in _several(subject):
-        own = [budget for budget in budgets if _selects(budget.get("selector", {}), _labels(manifest))]
+        labels = _labels(manifest)
+        near = [budget for label in labels.items() for budget in by_label.get(label, ())]
+        own = [budget for budget in near if _selects(budget["selector"], labels)]
         if not own:
             yield Violation(origin(subject, manifest), "nothing keeps all its pods from being evicted at once", manifest.id)
         elif not any(budget.get("maxUnavailable") == 1 or budget.get("minAvailable") for budget in own):

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from components.core.quantities import FOREVER
-from components.schema_registry.derive import DISTRIBUTIONS
-from policies.model import ADVICE, EVERYWHERE, OUTSIDE_DEVELOPMENT, SHARED, Rule, Subject, Violation
+from components.schema_registry.derive import DISTRIBUTIONS, is_encrypted
+from policies.model import ADVICE, EVERYWHERE, OUTSIDE_DEVELOPMENT, PRODUCTION, SHARED, Rule, Subject, Violation
 
 _FEWEST, _WITH_A_SPARE = 2, 3
 
@@ -61,7 +61,21 @@ def _schema(subject: Subject) -> Iterator[Violation]:
             yield Violation(f"schemaRegistry.subjects[{index}].file", f"{entry.subject} has a compatibility and no schema")
 
 
+def _encryption(subject: Subject) -> Iterator[Violation]:
+    if subject.spec.schema_registry is not None and not is_encrypted(subject.spec):
+        yield Violation("schemaRegistry.tls.enabled", "what the registries are asked crosses the network in the clear")
+
+
 RULES: tuple[Rule[Subject], ...] = (
+    Rule(
+        "registry-encryption",
+        "The registries speak TLS",
+        "Whoever is on the way from HAProxy to them could change a schema, and with it what every record means.",
+        "Leave schemaRegistry.tls.enabled out, and give the registries a certificate.",
+        "Requirement A17: TLS everywhere",
+        PRODUCTION,
+        _encryption,
+    ),
     Rule(
         "registry-compatibility",
         "Schemas may only change so that somebody can still read",

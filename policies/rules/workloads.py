@@ -17,6 +17,13 @@ _ROOT = {"", "0", "root"}
 _NO_IMAGES = ("KafkaTopic", "KafkaUser", "NetworkPolicy")
 
 Body = Mapping[str, Any]
+_OPERATORS_OWN: Body = {
+    "runAsNonRoot": True,
+    "readOnlyRootFilesystem": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""What CloudNativePG gives its pods, whatever its Cluster says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,9 @@ def _containers(subject: Subject) -> Iterator[_Container]:
         template = _path(manifest.body, "spec", "template")
         security = _security(_path(template, "pod"), _path(template, "connectContainer"))
         yield _Container(manifest, "connect", _path(manifest.body, "spec", "resources"), security)
+    for manifest in subject.of_kind("Cluster"):
+        security = {**_OPERATORS_OWN, "seccompProfile": _path(manifest.body, "spec", "seccompProfile")}
+        yield _Container(manifest, "postgres", _path(manifest.body, "spec", "resources"), security)
     yield from _kafka_containers(subject)
 
 
@@ -78,11 +88,11 @@ def _kafka_containers(subject: Subject) -> Iterator[_Container]:
             if part in operator:
                 security = _security(_path(operator, "template", "pod"), _path(operator, "template", container))
                 yield _Container(kafka, part, _path(operator, part, "resources"), security)
-        for part in ("cruiseControl", "kafkaExporter"):
+        for part, container in (("cruiseControl", "cruiseControlContainer"), ("kafkaExporter", "container")):
             if part in kafka.body["spec"]:
                 body = _path(kafka.body, "spec", part)
                 template = _path(body, "template")
-                security = _security(_path(template, "pod"), _path(template, f"{part}Container"))
+                security = _security(_path(template, "pod"), _path(template, container))
                 yield _Container(kafka, part, _path(body, "resources"), security)
 
 

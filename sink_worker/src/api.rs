@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyBytes;
 
 use crate::avro::schema::AvroSchema;
-use crate::batch::{self, Input, Outcome, State};
-use crate::options::{Hint, HintColumn, Options};
+use crate::batch::{self, Outcome, State};
+use crate::message::{hold_all, inputs, slim_all};
+use crate::options::{Format, Hint, HintColumn, Options};
 use crate::pg::Declared;
 use crate::segment::Segment;
 
@@ -145,59 +145,6 @@ impl Batch {
     }
 }
 
-/// A message's parts, kept alive without the GIL.
-struct Held {
-    partition: i32,
-    offset: i64,
-    key: Option<PyBackedBytes>,
-    value: Option<PyBackedBytes>,
-}
-
-fn bytes(object: &Bound<'_, PyAny>) -> PyResult<Option<PyBackedBytes>> {
-    if object.is_none() {
-        return Ok(None);
-    }
-    match object.cast::<PyBytes>() {
-        Ok(bytes) => Ok(Some(PyBackedBytes::from(bytes.clone()))),
-        Err(_) => Err(PyTypeError::new_err("a message's key or value is neither bytes nor None")),
-    }
-}
-
-fn hold(message: &Bound<'_, PyAny>) -> PyResult<Held> {
-    let py = message.py();
-    if let Ok(record) = message.cast::<PyTuple>() {
-        let (partition, offset, key, value): (i32, i64, Bound<'_, PyAny>, Bound<'_, PyAny>) = record.extract()?;
-        return Ok(Held { partition, offset, key: bytes(&key)?, value: bytes(&value)? });
-    }
-    Ok(Held {
-        partition: message.call_method0(intern!(py, "partition"))?.extract()?,
-        offset: message.call_method0(intern!(py, "offset"))?.extract()?,
-        key: bytes(&message.call_method0(intern!(py, "key"))?)?,
-        value: bytes(&message.call_method0(intern!(py, "value"))?)?,
-    })
-}
-
-fn hold_all(messages: &Bound<'_, PyAny>) -> PyResult<Vec<Held>> {
-    let mut held = Vec::with_capacity(messages.len().unwrap_or(0));
-    for message in messages.try_iter()? {
-        held.push(hold(&message?)?);
-    }
-    if u32::try_from(held.len()).is_err() {
-        return Err(PyValueError::new_err("more messages than a batch can number"));
-    }
-    Ok(held)
-}
-
-fn inputs(held: &[Held]) -> Vec<Input<'_>> {
-    let input = |held: &'_ Held| -> (i32, i64) { (held.partition, held.offset) };
-    held.iter()
-        .map(|held| {
-            let (partition, offset) = input(held);
-            Input { partition, offset, key: held.key.as_deref(), value: held.value.as_deref() }
-        })
-        .collect()
-}
-
 #[pyclass(frozen, module = "sink_worker._native")]
 pub struct Decoder {
     state: Mutex<State>,
@@ -252,6 +199,15 @@ impl Decoder {
     fn schema_ids(&self, py: Python<'_>, messages: &Bound<'_, PyAny>) -> PyResult<std::collections::BTreeSet<u32>> {
         let held = hold_all(messages)?;
         Ok(py.detach(|| self.lock().unknown(inputs(&held).iter())))
+    }
+
+    /// Replaces the values of messages by what is left without a schema that is known.
+    fn slim(&self, messages: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut state = self.lock();
+        if state.options.format == Format::Avro {
+            return Ok(());
+        }
+        slim_all(messages, &mut state.shapes)
     }
 
     fn decode(&self, py: Python<'_>, table: &Bound<'_, TableHint>, messages: &Bound<'_, PyAny>) -> PyResult<Batch> {

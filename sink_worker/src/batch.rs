@@ -8,7 +8,7 @@ use crate::avro::schema::AvroSchema;
 use crate::compact::{Compactor, Rows};
 use crate::event::Work;
 use crate::fault::{Class, Fault, fault};
-use crate::json::record::Shapes;
+use crate::json::record::{Shape, Shapes};
 use crate::options::{Format, Hint, Options};
 use crate::plan::Plans;
 
@@ -21,6 +21,8 @@ pub struct Input<'a> {
     pub offset: i64,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
+    /// Of a JSON record that came apart already: `value` is its payload alone.
+    pub shape: Option<&'a Arc<Shape>>,
 }
 
 pub struct Reject {
@@ -78,7 +80,8 @@ impl State {
         }
         let mut last = [None, None];
         for message in messages {
-            for (side, bytes) in [message.key, message.value].into_iter().enumerate() {
+            let value = message.value.filter(|_| message.shape.is_none());
+            for (side, bytes) in [message.key, value].into_iter().enumerate() {
                 let id = bytes.and_then(schema_id);
                 if let Some(known) = id
                     && last[side] != id

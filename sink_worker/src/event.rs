@@ -25,6 +25,10 @@ enum Part<'a> {
     Json { shape: Option<Arc<Shape>>, payload: Json<'a> },
 }
 
+fn json_part(shape: Option<Arc<Shape>>, mut payload: Json<'_>) -> Res<Part<'_>> {
+    Ok(if payload.null()? { Part::Nothing } else { Part::Json { shape, payload } })
+}
+
 pub struct Work<'w> {
     options: &'w Options,
     avro: &'w HashMap<u32, Result<Arc<AvroSchema>, String>>,
@@ -106,15 +110,18 @@ impl<'w> Work<'w> {
                 }
             };
         }
-        let (shape, mut payload) = self.shapes.split(bytes)?;
-        Ok(if payload.null()? { Part::Nothing } else { Part::Json { shape, payload } })
+        let (shape, payload) = self.shapes.split(bytes)?;
+        json_part(shape, payload)
     }
 
     /// Takes one message; whatever it leaves in the buffers on failure is the caller's to cut off.
     pub fn message(&mut self, message: &Input<'_>, index: u32) -> Res<Counted> {
         self.key = None;
         self.row_from = self.compactor.now.rows.len();
-        let value = self.part(message.value)?;
+        let value = match (message.shape, message.value) {
+            (Some(shape), Some(payload)) => json_part(Some(Arc::clone(shape)), Json::new(payload)),
+            (_, value) => self.part(value),
+        }?;
         let key = if self.hint.append { Ok(Part::Nothing) } else { self.part(message.key).map_err(Fault::in_key) };
         // Bookkeeping is skipped whatever its key is.
         let key_fault = key.as_ref().err().cloned();

@@ -9,6 +9,7 @@ mod event;
 mod fault;
 mod json;
 mod layout;
+mod message;
 mod options;
 mod pg;
 mod plan;
@@ -23,6 +24,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::api::{Batch, ColumnHint, Decoder, Reject, SchemaError, TableHint, UnknownSchema};
+    #[pymodule_export]
+    use crate::message::Slim;
     #[pymodule_export]
     use crate::segment::{Column, Segment};
 

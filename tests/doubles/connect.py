@@ -43,7 +43,7 @@ class FakeCluster:
     def run(self) -> None:
         """Let every connector do what it would have done by now."""
         for name, lives in self.lives.items():
-            if lives == "running" and name not in self.fails:
+            if lives == "running" and name not in self.fails and not idle(self.configs[name]):
                 source = self.sources[name]
                 source.written += range(self.positions.get(name, 0), source.end)
                 self.positions[name] = source.end
@@ -102,9 +102,21 @@ class FakeCluster:
         if self.lives[connector] != "stopped":
             raise ConnectError(f"{connector} is not stopped")
         for entry in offsets:
-            if entry["partition"] == {"server": connector}:
+            if entry["partition"] == {"server": _server(connector)}:
                 self.positions[connector] = entry["offset"]["pos"]
 
 
+def idle(config: Config) -> bool:
+    """Whether a Debezium source does nothing at all."""
+    return config.get("snapshot.mode") == "configuration_based" and not any(
+        value == "true" for key, value in config.items() if key.startswith("snapshot.mode.configuration.based.")
+    )
+
+
 def _offset(connector: str, position: int) -> Mapping[str, Any]:
-    return {"partition": {"server": connector}, "offset": {"file": "binlog.000001", "pos": position}}
+    return {"partition": {"server": _server(connector)}, "offset": {"file": "binlog.000001", "pos": position}}
+
+
+def _server(connector: str) -> str:
+    """What positions are kept by: it is the same on both colours, where names are not."""
+    return connector.removesuffix("-blue").removesuffix("-green")

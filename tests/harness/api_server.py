@@ -1,4 +1,4 @@
-"""A real Kubernetes API server on loopback, with Strimzi's custom resource definitions in it."""
+"""A real Kubernetes API server on loopback, with the custom resource definitions of the operators in it."""
 
 import json
 import ssl
@@ -15,7 +15,10 @@ import httpx
 from tests.harness.kubernetes_client import Document, KubernetesClient, Refused, read_documents
 from tests.harness.processes import LOOPBACK, Process, free_ports, wait_until
 from tests.toolchain.debian import ensure_packages
-from tests.toolchain.kubernetes import etcd, kube_apiserver, kubectl, strimzi_crds
+from tests.toolchain.kubernetes import chaos_crds, etcd, keda_crds, kube_apiserver, kubectl, strimzi_crds
+from tests.toolchain.postgres import cluster_definitions
+from tests.toolchain.prometheus import monitoring_definitions
+from tests.toolchain.vault import secret_definitions
 
 READY_SECONDS = 60
 REQUEST_SECONDS = 30
@@ -50,6 +53,13 @@ class ApiServer:
         """Run ``kubectl`` as the administrator."""
         command = [str(kubectl()), f"--kubeconfig={self.kubeconfig}", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def shell(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line of a shell in which ``kubectl`` is the administrator's."""
+        environment = {"PATH": f"{kubectl().parent}:/usr/bin:/bin", "KUBECONFIG": str(self.kubeconfig)}
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False, env=environment
+        )
 
     def kubectl_apply(self, folder: Path) -> subprocess.CompletedProcess[str]:
         """Apply a folder that has a kustomization, as a user would: server-side, with strict validation."""
@@ -128,10 +138,12 @@ class ApiServer:
         return httpx.Client(base_url=self.url, headers=headers, verify=context, timeout=REQUEST_SECONDS, trust_env=False)
 
     def _install_crds(self) -> None:
-        definitions = [document for file in strimzi_crds() for document in read_documents(file)]
+        operators = (*strimzi_crds(), *keda_crds(), *chaos_crds(), *cluster_definitions())
+        files = (*operators, *secret_definitions(), *monitoring_definitions())
+        definitions = [document for file in files for document in read_documents(file)]
         refused = self.apply(definitions)
         if refused:
-            raise RuntimeError(f"the API server refused Strimzi's definitions: {refused}")
+            raise RuntimeError(f"the API server refused the operators' definitions: {refused}")
         for definition in definitions:
             name = definition["metadata"]["name"]
             wait_until(f"{name} is established", partial(self._is_established, definition), READY_SECONDS)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 LIFETIME = datetime.timedelta(days=2)
+ENDED = datetime.timedelta(minutes=-30)
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,21 @@ class CertificateAuthority:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.certificate = self._sign(builder)
 
-    def issue(self, common_name: str, *host_names: str, organization: str = "") -> Identity:
-        """An identity whose subject is ``common_name``, good for both sides of a connection."""
+    def issue(
+        self, common_name: str, *host_names: str, organization: str = "", lifetime: datetime.timedelta = LIFETIME
+    ) -> Identity:
+        """An identity whose subject is ``common_name``, good for both sides of a connection; :data:`ENDED` is a lifetime that
+        is over."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(_name(common_name, organization), key.public_key())
+        builder = self._builder(_name(common_name, organization), key.public_key(), lifetime)
         if host_names:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in host_names]), False)
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         return Identity(pem, self._sign(builder))
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: datetime.timedelta = LIFETIME
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
@@ -55,7 +61,7 @@ class CertificateAuthority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + LIFETIME)
+            .not_valid_after(now + lifetime)
         )
 
     def _sign(self, builder: x509.CertificateBuilder) -> str:

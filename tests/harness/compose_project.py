@@ -9,7 +9,8 @@ Not held: limits of CPU and memory, and restarts. Any other key is refused, so t
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from tests.harness.namespace import Namespace, bind, mount
 from tests.harness.port_forwarder import PortForwarder
 from tests.harness.processes import NotReadyError, Process, wait_until
 from tests.toolchain.compose import compose_loader
+from tests.toolchain.debian import ensure_packages
 
 HELD = {
     "image",
@@ -221,7 +223,7 @@ class ComposeProject:
         self.namespace: Namespace = Namespace(lambda: bind(self.hosts, Path("/etc/hosts")), within=network)
         self.containers: dict[str, Container] = {name: Container(name, service, self) for name, service in services.items()}
         self._services = services
-        self._forwarders: list[PortForwarder] = []
+        self._forwarders: list[tuple[str, PortForwarder]] = []
 
     def up(self, *names: str) -> None:
         """Start the named services, or all that do not run yet, each once those of them it depends on are healthy, and wait
@@ -230,7 +232,8 @@ class ComposeProject:
         for name, service in pending.items():
             for published in service.get("ports", []):
                 outside, inside = (published["host_ip"], int(published["published"])), published["target"]
-                self._forwarders.append(PortForwarder(self.namespace, outside, (self._addresses[name], inside)))
+                forwarder = PortForwarder(self.namespace, outside, (self._addresses[name], inside))
+                self._forwarders.append((name, forwarder))
         while pending:
             ready = [name for name, service in pending.items() if not set(service.get("depends_on", {})) & set(pending)]
             if not ready:
@@ -241,10 +244,33 @@ class ComposeProject:
             for name in ready:
                 self.containers[name].wait_healthy()
 
+    @contextmanager
+    def slowed(self, name: str, seconds: float) -> Iterator[None]:
+        """Meanwhile what passes a published port of ``name`` comes ``seconds`` later, either way."""
+        own = [forwarder for service, forwarder in self._forwarders if service == name]
+        for forwarder in own:
+            forwarder.delay_seconds = seconds
+        try:
+            yield
+        finally:
+            for forwarder in own:
+                forwarder.delay_seconds = 0
+
+    @contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """Meanwhile nothing reaches ``name``, through open connections neither; its own packets still leave."""
+        ip = ensure_packages({"ip": "iproute2"})["ip"]
+        nowhere = ("blackhole", self._addresses[name], "table", "local")
+        subprocess.run(self.namespace.command(ip, "route", "add", *nowhere), check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(self.namespace.command(ip, "route", "del", *nowhere), check=True)
+
     def close(self) -> None:
         for container in self.containers.values():
             container.close()
-        for forwarder in self._forwarders:
+        for _, forwarder in self._forwarders:
             forwarder.close()
         self.namespace.close()
 

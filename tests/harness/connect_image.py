@@ -10,6 +10,7 @@ from tests.harness.namespace import bind
 from tests.harness.system_files import java_settings, system_files
 from tests.toolchain.debezium import debezium_plugin
 from tests.toolchain.java import java_home
+from tests.toolchain.jmx_exporter import jmx_exporter
 from tests.toolchain.kafka import kafka_libs
 from tests.toolchain.registry import avro_converter
 
@@ -35,7 +36,11 @@ def _fill(root: Path, connectors: tuple[str, ...]) -> None:
     system_files(root)
     java_settings(root)
     bind(java_home(), root / "opt" / "java", read_only=True)
-    bind(kafka_libs(), root / "kafka" / "libs", read_only=True)
+    bind(kafka_libs(), root / "opt" / "kafka-libs", read_only=True)
+    (root / "kafka" / "libs").mkdir(parents=True)
+    for jar in kafka_libs().iterdir():
+        (root / "kafka" / "libs" / jar.name).symlink_to(f"/opt/kafka-libs/{jar.name}")
+    bind(jmx_exporter(), root / "kafka" / "libs" / jmx_exporter().name, read_only=True)
     (root / "kafka" / "connect").mkdir()
     for connector in connectors:
         [folder] = debezium_plugin(connector).iterdir()

@@ -34,6 +34,8 @@ DATABASE_PASSWORD = "not-to-be-seen-anywhere"
 DATABASE_PORT = 3306
 CDC = Path(sys.executable).with_name("cdc")
 WRITE_INTERVAL_SECONDS = 0.01
+Change = Mapping[str, Any]
+"""What Debezium says of one change of one row."""
 
 
 def write_secrets(stack: DockerStack) -> None:
@@ -144,21 +146,23 @@ class ConnectStack:
 
         return execute
 
-    def changes(self, topic: str) -> list[Mapping[str, Any]]:
+    def changes(self, topic: str) -> list[Change]:
         """The payloads of a change topic's records, tombstones left out; of committed transactions only."""
         clients = self.kafka.clients
         values = clients.read_all(clients.as_user("auditor"), topic)
         return [json.loads(value)["payload"] for value in values if value]
 
-    def wait_until_caught_up(self, wanted: Mapping[str, int], seconds: float = 60) -> None:
-        """Until each topic has so many changes, or more."""
+    def wait_until_caught_up(
+        self, wanted: Mapping[str, int], counts: Callable[[Change], bool] = bool, seconds: float = 120
+    ) -> None:
+        """Until each topic has so many changes that count, or more."""
         deadline = time.monotonic() + seconds
         for topic, count in wanted.items():
             wait_until(
                 f"{topic} has {count} changes",
-                lambda topic=topic, count=count: len(self.changes(topic)) >= count,  # type: ignore[misc]
+                lambda topic=topic, count=count: len(list(filter(counts, self.changes(topic)))) >= count,  # type: ignore[misc]
                 max(1.0, deadline - time.monotonic()),
-                0.5,
+                0.2,
             )
 
 

@@ -1,5 +1,6 @@
 """A stack of the docker target, as its user would run it: rendered to files, given its secrets, started by ``compose.yaml``."""
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from components.kafka.clients import password_file
 from components.kafka.topics import PLATFORM_OWNER
 from components.loading import load_environment
 from components.platform import render
+from components.vault.uses import uses
 from tests.harness.certificates import CertificateAuthority, Identity, write
 from tests.harness.compose_project import ComposeProject
 from tests.harness.images import image
@@ -73,4 +75,17 @@ class DockerStack:
         for workload in self.rendered.workloads:
             own = self.cluster_ca.issue(workload.name, workload.name, "127.0.0.1")
             authorities = {"cluster-ca.pem": self.cluster_ca.certificate, "clients-ca.pem": self.clients_ca.certificate}
-            write(self.work / "secrets" / workload.name, {"keystore.pem": own.keystore, **authorities, **passwords})
+            write(
+                self.work / "secrets" / workload.name,
+                {**_made_up(self.spec, workload.name), "keystore.pem": own.keystore, **authorities, **passwords},
+            )
+
+
+def _made_up(spec: EnvironmentSpec, container: str) -> dict[str, str]:
+    """What a container reads besides certificates and Kafka's passwords: the same wherever the same secret is read."""
+    read = [file for use in uses(spec) if container in use.containers for file in use.files]
+    return {
+        file.name: hashlib.sha256(f"{file.secret}#{file.key}".encode()).hexdigest()
+        for file in read
+        if file.name.endswith("password") and "/" not in file.name
+    }

@@ -1,10 +1,12 @@
 """Fakes of the servers behind HAProxy: they answer what a test tells them, and remember what they were asked."""
 
+import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +25,11 @@ class Request:
     body: bytes
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that does not believe who it has found is no error."""
+
+
 @dataclass
 class FakeServer:
     """Answers 200 with its name, or ``status``; after ``delay`` seconds; not at all while it is ``mute``. It is healthy
@@ -36,12 +43,18 @@ class FakeServer:
     seen: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._http = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
+        self._http = _Quiet((LOOPBACK, 0), _handler(self))
         self._http.daemon_threads = True
 
     @property
     def port(self) -> int:
         return int(self._http.server_address[1])
+
+    def encrypt(self, keystore: Path) -> None:
+        """Speak TLS alone, with the key and the certificate in a file."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(keystore)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()

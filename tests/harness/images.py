@@ -7,14 +7,22 @@ from tests.harness.compose_project import Image
 from tests.harness.connect_image import connect_image
 from tests.harness.haproxy_image import haproxy_image
 from tests.harness.kafka_image import kafka_image
+from tests.harness.monitoring_images import grafana_image, kafka_exporter_image, prometheus_image
+from tests.harness.postgres_image import postgres_image
+from tests.harness.redis_image import redis_image
 from tests.harness.sink_image import sink_image
 
 IMAGES: Mapping[str, Callable[[], Image]] = {
     "acme/sink-worker": sink_image,
     "apache/kafka": kafka_image,
     "apicurio/apicurio-registry": apicurio_image,
+    "danielqsj/kafka-exporter": kafka_exporter_image,
+    "grafana/grafana": grafana_image,
     "haproxy": haproxy_image,
+    "postgres": postgres_image,
+    "prom/prometheus": prometheus_image,
     "quay.io/debezium/connect": connect_image,
+    "redis": redis_image,
 }
 
 

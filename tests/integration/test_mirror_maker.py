@@ -26,6 +26,8 @@ ORDERS, LINES = "shop_orders_orders", "shop_orders_order_lines"
 DLQ, HEARTBEAT = "shop_orders_dlq", "shop_orders_heartbeat"
 SOURCE, SINK, GROUP = "shop-orders-source", "shop-orders-sink", "shop_orders_sink"
 RPO_SECONDS, RTO_SECONDS = 60, 300
+CLOCKS_DIFFER_MS = 1_000
+"""Records carry times of day; the test waits by a clock of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -144,15 +146,16 @@ def test_a_mirror_that_is_killed_neither_loses_nor_repeats_a_record(pair: Mirror
 
 
 def test_how_far_the_standby_is_behind_is_measured(pair: MirrorPair) -> None:
-    assert _lag(pair, HEARTBEAT) == (0, 0)
+    wait_until("nothing is behind", lambda: _lag(pair, HEARTBEAT) == (0, 0), 120, 0.5)
     pair.mirror.kill()
+    began = time.monotonic()
     pair.primary.clients.write(pair.primary.clients.as_user(SOURCE), HEARTBEAT, [b"beat"] * 30)
     time.sleep(2)
     count, milliseconds = _lag(pair, HEARTBEAT)
     assert count == 30
-    assert 2_000 <= milliseconds < 30_000
+    assert 2_000 <= milliseconds <= (time.monotonic() - began) * 1000 + CLOCKS_DIFFER_MS
     pair.standby.restart(pair.mirror.name)
-    wait_until("nothing is behind", lambda: _lag(pair, HEARTBEAT) == (0, 0), 60, 0.5)
+    wait_until("nothing is behind", lambda: _lag(pair, HEARTBEAT) == (0, 0), 120, 0.5)
 
 
 def _lag(pair: MirrorPair, topic: str) -> tuple[int, int]:

@@ -14,7 +14,9 @@ from tests.harness.pulumi_engine import PulumiEngine
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 TOKENS = {
+    "cdc:backup:Backup",
     "cdc:cassandra:CassandraAgent",
+    "cdc:chaos:Chaos",
     "cdc:connect:KafkaConnect",
     "cdc:connect:KafkaConnectors",
     "cdc:foundation:Foundation",
@@ -23,9 +25,14 @@ TOKENS = {
     "cdc:kafka:KafkaTopics",
     "cdc:kafka:KafkaUsers",
     "cdc:mirrorMaker:MirrorMaker",
+    "cdc:observability:Observability",
     "cdc:platform:CdcPlatform",
+    "cdc:postgres:Postgres",
+    "cdc:redis:Redis",
     "cdc:schemaRegistry:SchemaRegistry",
     "cdc:sink:SinkWorkers",
+    "cdc:tracing:Tracing",
+    "cdc:vault:Vault",
 }
 PROGRAM = """
 name: other

@@ -118,6 +118,7 @@ def test_one_edit_changes_only_what_follows_from_it_and_in_place(stack: Callable
 
     changed = {step.name: (step.op, dict(step.detailed_diff)) for step in outcome.applied if step.op != "same"}
     assert changed.pop("prod")[0] == "update"  # the platform component carries the spec
+    assert changed.pop("ConfigMap/cdc/backup") == ("update", {'data["Pulumi.prod.yaml"]': "update"})  # and so do backups
     assert changed == {"KafkaTopic/cdc/shop-orders-orders": ("update", {"spec.partitions": "update"})}
     topics = kubernetes_resources(engine, "prod")
     assert topics["KafkaTopic/cdc/shop-orders-orders"]["inputs"]["spec"]["partitions"] == 30

@@ -13,8 +13,12 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from components.connect.converters import converters
+from components.kafka.clients import secret_of
+from components.schema_registry.access import registry_access
 from tests.harness.cdc_command import Outcome, Project, installed_cdc, outcome_of, project
 from tests.harness.certificates import write
+from tests.harness.converter import round_trip
 from tests.harness.docker_stack import DockerStack
 from tests.harness.haproxy_process import hash_of
 from tests.harness.processes import wait_until
@@ -25,7 +29,9 @@ pytestmark = pytest.mark.integration
 
 STACKS = Path(__file__).parent
 ADMIN, APP = "platform-admin", "app"
-KILLED = "schema-registry-1"
+NAMES = tuple(f"schema-registry-{number}" for number in range(3))
+KILLED = NAMES[1]
+REGISTRIES_CA = "schema-registry-ca.pem"
 ADDRESS = "https://haproxy:8081"
 
 WARM_SECONDS, STEADY_SECONDS, AFTER_KILL_SECONDS = 4, 2, 6
@@ -68,9 +74,13 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registries]
     stack = DockerStack.lay_out(STACKS, "registry", work)
     password = secrets.token_urlsafe(16)
     own = stack.cluster_ca.issue("haproxy", "haproxy")
-    files = {"server.pem": own.certificate, "server.pem.key": own.key, f"{APP}.hash": hash_of(password)}
+    trusted = {REGISTRIES_CA: stack.clients_ca.certificate}
+    files = {"server.pem": own.certificate, "server.pem.key": own.key, f"{APP}.hash": hash_of(password), **trusted}
     write(work / "secrets" / "haproxy", files)
     write(work, {"password": f"{password}\n", "ca.pem": stack.cluster_ca.certificate})
+    for name in NAMES:
+        certificate = stack.clients_ca.issue(name, name)
+        write(work / "secrets" / name, {"server.pem": certificate.certificate, "server.pem.key": certificate.key, **trusted})
     door = Door(ADDRESS, APP, password, stack.cluster_ca.certificate)
     with running_kafka(stack, ADMIN) as kafka:
         yield Registries(kafka, door, work)
@@ -121,6 +131,44 @@ def test_neither_password_nor_hash_is_in_the_tree_or_in_a_log(registries: Regist
         for file in filter(Path.is_file, (registries.work / folder).rglob("*")):
             text = file.read_text(errors="replace")
             assert not [secret for secret in (password, hashed, stored) if secret in text], file
+
+
+# Apicurio's own API
+
+
+def test_apicurios_converter_reaches_its_own_api_by_the_same_way_in(registries: Registries, tmp_path: Path) -> None:
+    """With the settings that its connectors get: encrypted, as a known user, and in Confluent's form."""
+    access = registry_access(registries.kafka.stack.spec, "connect", native=True)
+    assert access is not None
+    assert access.url == f"{ADDRESS}/apis/registry/v2"
+    assert access.ca is not None
+    assert access.password is not None
+    (tmp_path / access.ca.name).write_text(registries.kafka.stack.cluster_ca.certificate)
+    secret = secret_of(str(tmp_path), access.password.name)
+    settings = {
+        key.removeprefix("value.converter."): value.replace(secret, registries.door.password)
+        for key, value in converters("apicurio", access, str(tmp_path)).items()
+        if key.startswith("value.converter.")
+    }
+    written, read = round_trip(registries.kafka.project.namespace, tmp_path, settings)
+    assert (written[0], read) == (0, "42")
+    number = int.from_bytes(written[1:5])
+    assert json.loads(registries.get(f"/schemas/ids/{number}").json()["schema"])["name"] == "Thing"
+    wrong = {**settings, "apicurio.auth.password": "wrong"}
+    with pytest.raises(AssertionError, match=r"401|NotAuthorized"):
+        round_trip(registries.kafka.project.namespace, tmp_path, wrong)
+
+
+def test_the_registries_themselves_speak_tls_alone(registries: Registries) -> None:
+    """Each with its own name; whoever trusts only what signs HAProxy's certificate does not believe them."""
+    stack = registries.kafka.stack
+    for name in NAMES:
+        itself = Door(f"https://{name}:8081/apis/ccompat/v7", trust=stack.clients_ca.certificate)
+        assert registries.get("/subjects", itself).status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            registries.get("/subjects", replace(itself, trust=stack.cluster_ca.certificate))
+        with pytest.raises(httpx.TransportError):
+            registries.get("/subjects", Door(f"http://{name}:8081/apis/ccompat/v7"))
 
 
 # Schemas are judged before they are registered
@@ -208,6 +256,23 @@ def test_killing_a_registry_and_reloading_haproxy_fail_no_request(registries: Re
     assert down == 2
     assert load.failures == []
     assert load.answers.total() > before > 500
+
+
+def test_haproxy_killed_serves_again_once_it_is_started(registries: Registries) -> None:
+    """On docker there is one: meanwhile clients are refused, and none gets a wrong answer."""
+    container = registries.kafka.project.containers["haproxy"]
+    load = Load(registries.kafka.project.namespace, registries.door, threads=2, first=2000)
+    try:
+        wait_until("requests are answered", lambda: load.answers.total() > 20, 60)
+        container.kill()
+        wait_until("requests are refused", lambda: load.failures != [], 60)
+        container.start()
+        container.wait_healthy()
+        before = load.answers.total()
+        wait_until("requests are answered again", lambda: load.answers.total() > before + 20, 60)
+    finally:
+        load.end()
+    assert [failure for failure in load.failures if "Error" not in failure] == []
 
 
 def servers_up(registries: Registries) -> int:

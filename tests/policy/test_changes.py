@@ -10,7 +10,7 @@ from components.core.rendered import Rendered
 from policies.changes import judge_change
 from policies.engine import Verdict
 from policies.rules import changes
-from tests.policy.environments import good, spec_with
+from tests.policy.environments import REMOVED, good, spec_with
 
 TODAY = date(2026, 11, 22)
 EXTRA = {"name": "shop_extra", "tenant": "shop", "partitions": 6}
@@ -64,6 +64,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str | None]] = {
     ),
     "change-storage-shrink": ({}, {"kafka.brokers.storage.size": "100Gi"}, "kafka.brokers.storage.size", None),
     "change-fewer-nodes": ({"kafka.brokers.replicas": 5}, {}, "kafka.brokers.replicas", None),
+    "change-broker-drain": (
+        {"kafka.brokers.replicas": 5, "kafka.cruiseControl.autoRebalance": False},
+        {"kafka.cruiseControl.autoRebalance": False},
+        "kafka.brokers.replicas",
+        None,
+    ),
+    "change-connect-colour": ({}, {"connect.active": "green"}, "connect.active", None),
     "change-identity": ({}, {"kafka.name": "other"}, "kafka.name", None),
     "change-listener": ({}, {"kafka.listeners[1]": {"name": "other", "port": 9097}}, "kafka.listeners", None),
     "change-metadata-downgrade": ({}, {"kafka.metadataVersion": "4.2-IV0"}, "kafka.metadataVersion", None),
@@ -157,6 +164,32 @@ def test_a_rendered_tree_is_compared_like_the_spec_it_was_rendered_from() -> Non
 def test_a_tree_without_a_cluster_cannot_be_compared() -> None:
     with pytest.raises(CdcError, match="holds 0 Kafka objects"):
         judge_change(Rendered(), good().spec, TODAY)
+
+
+def test_brokers_that_are_emptied_first_may_go() -> None:
+    verdict = judged({"kafka.brokers.replicas": 5}, {})
+    assert verdict.passed
+    assert set(found(verdict)) == {"change-fewer-nodes"}
+
+
+def test_on_docker_nothing_empties_a_broker() -> None:
+    verdict = judged({"kafka.brokers": 4}, {}, base="docker")
+    assert [finding.rule for finding in verdict.failures] == ["change-broker-drain"]
+
+
+def test_a_colour_swapped_by_hand_is_noticed_in_a_tree_as_in_a_spec_and_says_what_moves_connectors() -> None:
+    tree = Rendered(manifests=good().rendered.manifests)
+    verdict = judge_change(tree, spec_with("prod", {"connect.active": "green"}), TODAY)
+    [finding] = [finding for finding in verdict.findings if finding.rule == "change-connect-colour"]
+    assert finding.message == "the connectors go from blue to green"
+    assert verdict.passed
+    [rule] = [rule for rule in changes.RULES if rule.id == "change-connect-colour"]
+    assert "cdc connect switch" in rule.remedy
+
+
+def test_a_connect_that_was_not_there_may_begin_with_either_colour() -> None:
+    nothing = {"connect": REMOVED}
+    assert "change-connect-colour" not in found(judged(nothing, {"connect.active": "green"}))
 
 
 def test_removed_controllers_are_noticed() -> None:

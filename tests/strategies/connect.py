@@ -52,7 +52,7 @@ def connects(draw: Draw, target: str) -> Plain:
         "resources": RESOURCES,
         "jvm": one_of(["512Mi", {"heap": "256Mi", "options": {"UseZGC": "true"}}]),
         "converter": one_of(["confluent", "json"]),
-        "lineage": one_of(["header", "none"]),
+        "lineage": one_of(["header", "field", "both", "none"]),
         "maxRestarts": st.integers(0, 1000),
         "config": one_of([{}, {"offset.flush.interval.ms": 1000, "plugin.discovery": "hybrid_warn"}]),
     }

@@ -4,7 +4,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from tests.strategies import connect, kafka, mirror, names, registry
+from tests.strategies import backup, chaos, connect, kafka, mirror, names, observability, registry, stores, vault
 from tests.strategies.cluster import Cluster
 from tests.strategies.draw import Draw, Plain, one_of
 from tests.strategies.pipelines import NAMINGS, derived_topics, derived_users, pipelines
@@ -62,6 +62,18 @@ def environments(draw: Draw, target: str | None = None) -> Plain:
     if mirror.fits(parts["kafka"], owners, derived_topics(found, naming), derived_users(found)):
         parts |= {"mirrorMaker": draw(mirror.mirrors(cluster.brokers))} if draw(st.booleans()) else {}
         parts |= {"disasterRecovery": draw(mirror.RECOVERIES)} if draw(st.booleans()) else {}
+    parts |= {"postgres": draw(stores.databases(cluster.target))} if draw(st.booleans()) else {}
+    parts |= {"redis": draw(stores.caches())} if draw(st.booleans()) else {}
+    parts |= {"vault": draw(vault.vaults(cluster.target))} if draw(st.booleans()) else {}
+    if observability.fits(parts["kafka"], derived_topics(found, naming), derived_users(found)) and draw(st.booleans()):
+        parts["observability"] = draw(observability.observed(cluster.target))
+    if backup.fits(parts["kafka"], derived_topics(found, naming), derived_users(found)) and draw(st.booleans()):
+        parts["backup"] = draw(backup.backups(cluster.target, [str(pipeline["name"]) for pipeline in found]))
+    if "connect" in parts and draw(st.booleans()):
+        parts["tracing"] = draw(observability.traced(cluster.target))
+    kinds = chaos.fitting(parts, cluster)
+    if bool(kinds) and draw(st.booleans()):
+        parts["chaos"] = draw(chaos.experiments(kinds))
     given = {key: value for key, value in parts.items() if value or draw(st.booleans())}
     return {"tier": draw(one_of(TIERS)), "target": cluster.target, **given}
 

@@ -51,6 +51,7 @@ def _registry() -> st.SearchStrategy[Plain]:
             "distribution": one_of(["confluent", "apicurio"]),
             "image": st.just("registry.example.org/registry:1"),
             "compatibility": one_of(LEVELS),
+            "tls": st.fixed_dictionaries({}, optional={"enabled": st.booleans(), "ca": st.just("vault:registry#ca")}),
             "resources": RESOURCES,
             "subjects": subjects,
         },

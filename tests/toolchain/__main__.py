@@ -9,14 +9,18 @@ from tests.toolchain.cache import ToolUnavailable
 from tests.toolchain.compose import compose_loader
 from tests.toolchain.debezium import debezium_plugin
 from tests.toolchain.haproxy import haproxy_program
+from tests.toolchain.jaeger import jaeger_program
 from tests.toolchain.java import java
 from tests.toolchain.jmx_exporter import jmx_exporter
 from tests.toolchain.kafka import kafka_libs
-from tests.toolchain.kubernetes import etcd, helm, kube_apiserver, kubectl, kustomize, strimzi_crds
+from tests.toolchain.kubernetes import chaos_crds, etcd, helm, keda_crds, kube_apiserver, kubectl, kustomize, strimzi_crds
 from tests.toolchain.mariadb import mariadb_program
-from tests.toolchain.postgres import postgres_programs
+from tests.toolchain.opentelemetry import otel_java_agent
+from tests.toolchain.postgres import cluster_definitions, postgres_programs
+from tests.toolchain.prometheus import monitoring_definitions, prometheus_programs
 from tests.toolchain.redis import redis_server
 from tests.toolchain.registry import avro_converter, registry_app
+from tests.toolchain.vault import secret_definitions, vault_program
 
 
 def pulumi() -> object:
@@ -31,8 +35,11 @@ TOOLS: dict[str, Callable[[], object]] = {
     "etcd": etcd,
     "kafka": kafka_libs,
     "strimzi-crds": strimzi_crds,
+    "keda-crds": keda_crds,
+    "chaos-crds": chaos_crds,
     "kube-apiserver": kube_apiserver,
     "postgresql": postgres_programs,
+    "cloudnative-pg-crds": cluster_definitions,
     "mariadb": mariadb_program,
     "redis": redis_server,
     "haproxy": haproxy_program,
@@ -47,6 +54,12 @@ TOOLS: dict[str, Callable[[], object]] = {
     "helm": helm,
     "kustomize": kustomize,
     "compose": compose_loader,
+    "secret-crds": secret_definitions,
+    "vault": vault_program,
+    "prometheus": prometheus_programs,
+    "monitoring-crds": monitoring_definitions,
+    "jaeger": jaeger_program,
+    "otel-java-agent": otel_java_agent,
 }
 
 

@@ -18,6 +18,10 @@ KUBERNETES = "k8s.io/kubernetes"
 HELM = "helm.sh/helm/v3/cmd/helm"
 KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5"
 
+KEDA = "github.com/kedacore/keda/v2"
+KEDA_KINDS = ("scaledobjects", "triggerauthentications")
+CHAOS_MESH = "github.com/chaos-mesh/chaos-mesh"
+
 STRIMZI_MODEL = "io.strimzi.api.kafka.model"
 STRIMZI_KINDS = (
     "kafka.Kafka",
@@ -74,9 +78,30 @@ def strimzi_crds() -> list[Path]:
     return sorted(ensure("strimzi-crds", versions.STRIMZI, _generate_crds).glob("*.yaml"))
 
 
+def keda_crds() -> list[Path]:
+    """The YAML files of KEDA's custom resource definitions, as its module has them."""
+    return sorted(ensure("keda-crds", versions.KEDA, _copy_keda).glob("*.yaml"))
+
+
+def chaos_crds() -> list[Path]:
+    """The definition of Chaos Mesh's Schedule, which holds those of all experiments."""
+    return sorted(ensure("chaos-crds", versions.CHAOS_MESH, _copy_chaos).glob("*.yaml"))
+
+
 def strimzi_libs() -> Path:
     """The folder with the jars of Strimzi's API and of the generator of its definitions."""
     return ensure("strimzi-libs", versions.STRIMZI, _copy_strimzi)
+
+
+def _copy_keda(folder: Path) -> None:
+    module = go_json("keda-crds", "mod", "download", "-json", f"{KEDA}@{versions.KEDA}")
+    for kind in KEDA_KINDS:
+        shutil.copyfile(Path(module["Dir"], "config/crd/bases", f"keda.sh_{kind}.yaml"), folder / f"{kind}.yaml")
+
+
+def _copy_chaos(folder: Path) -> None:
+    module = go_json("chaos-crds", "mod", "download", "-json", f"{CHAOS_MESH}@{versions.CHAOS_MESH}")
+    shutil.copyfile(Path(module["Dir"], "config/crd/bases/chaos-mesh.org_schedules.yaml"), folder / "schedules.yaml")
 
 
 def _generate_crds(folder: Path) -> None:
@@ -97,8 +122,8 @@ def _kubernetes_program(program: str) -> Path:
 
 def _build_kubernetes(folder: Path, program: str) -> None:
     """Build in a module that pins Kubernetes and, at its release, each module of its staging area."""
-    module = _go_json(program, "mod", "download", "-json", f"{KUBERNETES}@{versions.KUBERNETES}")
-    stated = _go_json(program, "mod", "edit", "-json", module["GoMod"])
+    module = go_json(program, "mod", "download", "-json", f"{KUBERNETES}@{versions.KUBERNETES}")
+    stated = go_json(program, "mod", "edit", "-json", module["GoMod"])
     staging = versions.KUBERNETES.replace("v1.", "v0.")
     pins = [f"replace {old} => {old} {staging}" for old in (entry["Old"]["Path"] for entry in stated["Replace"])]
     source = folder / "source"
@@ -138,7 +163,7 @@ def _go_build(tool: str, source: Path, package: str, folder: Path, link_flags: s
     shutil.rmtree(source)
 
 
-def _go_json(tool: str, *arguments: str) -> dict[str, Any]:
+def go_json(tool: str, *arguments: str) -> dict[str, Any]:
     """What a ``go`` command that prints one JSON object says."""
     try:
         done = subprocess.run(["go", *arguments], capture_output=True, text=True, check=True)

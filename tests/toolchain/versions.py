@@ -13,6 +13,15 @@ KUBERNETES = "v1.34.0"
 HELM = "v3.19.0"
 KUSTOMIZE = "v5.7.1"
 COMPOSE = "v2.16.2"
+CLOUDNATIVE_PG = "v1.27.0"
+VAULT = "v1.19.0"
+JAEGER = "v1.76.0"  # the same release as 2.13.0: the module keeps the old numbers
+OTEL_JAVA_AGENT = "2.21.0"
+PROMETHEUS_OPERATOR = "v0.85.0"
+EXTERNAL_SECRETS = "v1.3.2"
+KEDA = "v2.21.0"
+CERT_MANAGER = "v1.21.2"
+CHAOS_MESH = "v0.9.1-0.20260902003049-47411975a8cb"  # its releases from 2.0 on are no Go modules; this is newer than 2.7
 
 MAVEN_DEPENDENCY_PLUGIN = "3.8.1"
 

@@ -158,11 +158,12 @@ def test_certificate_key_and_hashes_are_files_of_secrets() -> None:
         "server.pem": ("haproxy-tls", "tls.crt"),
         "server.pem.key": ("haproxy-tls", "tls.key"),
         "app.hash": ("haproxy-users", "app"),
+        "schema-registry-ca.pem": ("schema-registry-tls", "ca.crt"),
     }
 
 
 def test_without_encryption_and_users_it_needs_no_secrets() -> None:
-    changes = behind(tls={"enabled": False}, authentication="none")
+    changes = {**behind(tls={"enabled": False}, authentication="none"), "schemaRegistry": {"tls": {"enabled": False}}}
     volumes = spec(changes, "Deployment/haproxy")["template"]["spec"]["volumes"]
     assert [volume["name"] for volume in volumes] == ["configuration", "run"]
     [workload] = [one for one in render(build(shop({**changes, "target": "docker"}))).workloads if one.name == "haproxy"]
@@ -189,6 +190,29 @@ def test_a_registry_that_answers_before_it_knows_all_is_asked_whether_it_does() 
     assert ["http-check", "connect", "port", "9000"] in asked
     policy = spec({**BEHIND, "schemaRegistry": {"distribution": "apicurio"}}, "NetworkPolicy/haproxy")
     assert [port["port"] for port in policy["egress"][0]["ports"]] == [8081, 9000]
+
+
+@pytest.mark.parametrize("distribution", ["confluent", "apicurio"])
+def test_the_registries_certificates_are_checked_by_name(distribution: str) -> None:
+    def lines(changes: dict[str, Any]) -> list[str]:
+        files = manifest({**BEHIND, "schemaRegistry": {"distribution": distribution}, **changes}, "ConfigMap/haproxy")
+        found = map(str.strip, files.body["data"]["haproxy.cfg"].splitlines())
+        return [line for line in found if line.startswith(("default-server", "server-template"))]
+
+    defaults, servers = lines({})
+    assert defaults.endswith("ssl verify required ca-file /run/secrets/haproxy/schema-registry-ca.pem")
+    host = "schema-registry.cdc.svc.cluster.local"
+    assert servers.endswith(f"verifyhost {host} sni str({host})")
+    assert not [line for line in lines({"tier": "staging"}) if "ssl" in line]
+
+
+def test_apicurios_own_api_is_passed_on_and_confluents_has_none() -> None:
+    def told(distribution: str) -> str:
+        changes = {**BEHIND, "schemaRegistry": {"distribution": distribution}}
+        return str(manifest(changes, "ConfigMap/haproxy").body["data"]["haproxy.cfg"])
+
+    assert "http-request set-path /apis/ccompat/v7%[path] unless { path_beg /apis/ }" in told("apicurio")
+    assert "/apis/" not in told("confluent")
 
 
 def test_a_slot_is_kept_for_the_pod_that_replaces_another() -> None:

@@ -196,8 +196,8 @@ def test_one_table_is_found_by_any_name_on_its_way(made: Project, name: str) -> 
 
 
 def test_without_a_stack_the_name_is_looked_for_in_all(made: Project) -> None:
-    alone, named = made.cdc("lineage", "billing.payments"), made.cdc("lineage", "prod", "billing.payments")
-    assert (alone.code, alone.out) == (0, named.out)
+    alone, *named = (made.cdc("lineage", *stack, "billing.payments") for stack in ([], ["prod"], ["prod-dr"]))
+    assert (alone.code, alone.out) == (0, "".join(one.out for one in named))
     whole = json.loads(made.cdc("lineage", "--json").out)["environments"]
     assert [environment["environment"] for environment in whole] == ["dev", "prod", "prod-dr"]
 
@@ -273,7 +273,7 @@ def test_events_join_at_the_topic(made: Project) -> None:
     kafka = "kafka://cdc-kafka-bootstrap.cdc.svc:9093"
     assert named == {
         "inputs": [("mariadb://billing-db:3306", "billing.payments")],
-        "outputs": [("postgres://postgres:5432", "warehouse.billing.payments"), (kafka, "billing_invoices_dlq")],
+        "outputs": [("postgres://postgres-rw.cdc.svc:5432", "warehouse.billing.payments"), (kafka, "billing_invoices_dlq")],
     }
     assert read["outputs"] == written["inputs"]
     assert [(one["namespace"], one["name"]) for one in read["outputs"]] == [(kafka, "billing_invoices_payments")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from components.core.errors import SpecError
 from components.loading import load_environment
 from components.platform import render
+from components.schema_registry.access import registry_access
 from components.schema_registry.avro import avro_fault
 from components.schema_registry.derive import registry_url
 from components.schema_registry.json_schema import json_schema_fault
@@ -23,6 +24,7 @@ from tests.unit.java_properties import java_load as parse
 from tests.unit.on_kubernetes import manifest, spec
 
 ALONE: dict[str, Any] = {"schemaRegistry": {"replicas": 1}}
+PLAIN: dict[str, Any] = {"schemaRegistry": {"distribution": "apicurio", "replicas": 1, "tls": {"enabled": False}}}
 APICURIO: dict[str, Any] = {"schemaRegistry": {"replicas": 1, "distribution": "apicurio"}}
 FILE = "schemas/order.avsc"
 
@@ -129,14 +131,77 @@ def test_apicurio_makes_no_topic_unless_anybody_may() -> None:
 @pytest.mark.parametrize(
     ("changes", "url"),
     [
-        (ALONE, "http://schema-registry:8081"),
-        (APICURIO, "http://schema-registry:8081/apis/ccompat/v7"),
-        ({**APICURIO, "target": "docker"}, "http://schema-registry-0:8081/apis/ccompat/v7"),
+        (ALONE, "https://schema-registry:8081"),
+        ({**ALONE, "tier": "staging"}, "http://schema-registry:8081"),
+        (PLAIN, "http://schema-registry:8081/apis/ccompat/v7"),
+        ({**APICURIO, "target": "docker"}, "https://schema-registry-0:8081/apis/ccompat/v7"),
         ({**APICURIO, "haproxy": {"authentication": "none"}}, "https://haproxy:8081"),
     ],
 )
 def test_clients_find_confluents_api(changes: dict[str, Any], url: str) -> None:
     assert registry_url(build(shop(changes))) == url
+
+
+@pytest.mark.parametrize("changes", [ALONE, APICURIO], ids=["confluent", "apicurio"])
+def test_where_the_tier_is_production_it_speaks_tls_with_a_certificate_of_its_own(changes: dict[str, Any]) -> None:
+    pod = spec(changes, "Deployment/schema-registry")["template"]["spec"]
+    [secrets] = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "secrets"]
+    files = {item["path"] for source in secrets["sources"] for item in source["secret"]["items"]}
+    assert {"server.pem", "server.pem.key", "schema-registry-ca.pem"} <= files
+    asked = {pod["containers"][0][probe]["httpGet"]["port"]: probe for probe in ("livenessProbe", "readinessProbe")}
+    for port, probe in asked.items():
+        assert pod["containers"][0][probe]["httpGet"]["scheme"] == ("HTTPS" if port == 8081 else "HTTP")
+    plain = spec({**changes, "tier": "staging"}, "Deployment/schema-registry")["template"]["spec"]
+    [secrets] = [volume["projected"] for volume in plain["volumes"] if volume["name"] == "secrets"]
+    assert "server.pem" not in str(secrets)
+
+
+def test_confluents_registries_know_each_other_by_their_ca_and_on_docker_by_name() -> None:
+    told = parse(manifest(ALONE, "ConfigMap/schema-registry").body["data"]["schema-registry.properties"])
+    assert told["listeners"] == "https://0.0.0.0:8081"
+    assert (told["inter.instance.protocol"], told["ssl.endpoint.identification.algorithm"]) == ("https", "")
+    assert told["kafkastore.ssl.endpoint.identification.algorithm"] == "https", "brokers are known by name all the same"
+    assert told["sni.host.check.enabled"] == "false", "clients call it by HAProxy's name"
+    assert (told["ssl.keystore.type"], told["ssl.truststore.location"]) == (
+        "PEM",
+        "/run/secrets/schema-registry/schema-registry-ca.pem",
+    )
+    made = render(build(shop({"target": "docker", "schemaRegistry": {}, "haproxy": {"authentication": "none"}})))
+    first = next(one for one in made.workloads if one.name == "schema-registry-0")
+    [text] = first.files.values()
+    assert parse(text)["ssl.endpoint.identification.algorithm"] == "https"
+    script = first.command[-1]
+    assert script.index("umask 077") < script.index("server.pem.key") < script.index("exec schema-registry-start")
+    assert first.health is not None
+    assert first.health.command == ("bash", "-c", "exec 3<>/dev/tcp/schema-registry-0/8081")
+
+
+def test_apicurios_answers_nothing_in_the_clear() -> None:
+    told = parse(manifest(APICURIO, "ConfigMap/schema-registry").body["data"]["application.properties"])
+    assert (told["quarkus.http.insecure-requests"], told["quarkus.http.ssl-port"]) == ("disabled", "8081")
+    assert told["apicurio.config.dynamic.allow-all"] == "false"
+
+
+USERS = [{"name": name, "passwordHash": f"vault:h#{name}-hash", "password": f"vault:h#{name}"} for name in ("a", "sink")]
+
+
+@pytest.mark.parametrize(("client", "user"), [("sink", "sink"), ("connect", "a")])
+def test_a_program_enters_as_the_user_of_its_name_or_else_as_the_first(client: str, user: str) -> None:
+    access = registry_access(build(shop({"schemaRegistry": {}, "haproxy": {"users": USERS}})), client)
+    assert access is not None
+    assert (access.url, access.user) == ("https://haproxy:8081", user)
+    assert [file.name for file in access.secrets] == ["haproxy-ca.pem", f"{user}.haproxy-password"]
+
+
+def test_a_program_reaches_apicurios_own_api_by_haproxy_too_or_the_one_registry_itself() -> None:
+    through = registry_access(build(shop({**APICURIO, "haproxy": {"authentication": "none"}})), "connect", native=True)
+    itself = registry_access(build(shop(APICURIO)), "connect", native=True)
+    assert through is not None
+    assert itself is not None
+    assert through.url == "https://haproxy:8081/apis/registry/v2"
+    assert itself.url == "https://schema-registry:8081/apis/registry/v2"
+    assert [file.name for file in itself.secrets] == ["schema-registry-ca.pem"]
+    assert registry_access(build(shop()), "connect") is None
 
 
 def test_it_is_reached_by_haproxy_or_else_by_clients_themselves() -> None:

@@ -137,3 +137,67 @@ def test_a_worker_without_its_databases_password_is_refused() -> None:
 def test_docker_scales_nothing() -> None:
     values = shop({**SINK, "target": "docker", "tier": "development", "sink.autoscaling": 3})
     assert messages(problems_of(values)) == {"sink.autoscaling": "docker scales nothing; leave it out, and set replicas"}
+
+
+# By load
+
+
+LAG: dict[str, Any] = {**SINK, "sink.autoscaling": {"least": 3, "most": 60, "lag": 5000}}
+
+
+def test_lag_is_asked_of_the_pipelines_group_as_the_pipelines_user() -> None:
+    [lag, cpu] = spec(LAG, "ScaledObject/sink-orders")["triggers"]
+    assert lag["metadata"] | {"consumerGroup": "shop_orders_sink", "lagThreshold": "5000", "tls": "enable"} == lag["metadata"]
+    assert lag["metadata"]["sasl"] == "scram_sha512"
+    assert "topic" not in lag["metadata"], "one trigger over all topics: of several the greatest counts, not the sum"
+    assert cpu == {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "70"}}
+    access = spec(LAG, "TriggerAuthentication/sink-orders")
+    assert lag["authenticationRef"] == {"name": "sink-orders"}
+    assert {(one["parameter"], one["name"], one["key"]) for one in access["secretTargetRef"]} == {
+        ("password", "shop-orders-sink", "password"),
+        ("ca", "cdc-cluster-ca-cert", "ca.crt"),
+    }
+    assert access["configMapTargetRef"] == [{"parameter": "username", "name": "sink-orders-scaler", "key": "username"}]
+    assert manifest(LAG, "ConfigMap/sink-orders-scaler").body["data"] == {"username": "shop-orders-sink"}
+
+
+def test_one_thing_alone_changes_a_deployments_replicas() -> None:
+    for changes, kinds in ((LAG, ["ScaledObject"]), ({**SINK, "sink.autoscaling": 9}, ["HorizontalPodAutoscaler"])):
+        found = [one.kind for one in rendered(changes).manifests if "scaleTargetRef" in one.body.get("spec", {})]
+        assert found == kinds
+
+
+@pytest.mark.parametrize("lag", [None, 5000])
+@pytest.mark.parametrize(("processes", "most"), [(1, 20), (2, 10), (3, 7), (64, 1)])
+def test_there_are_never_more_workers_than_partitions(lag: int | None, processes: int, most: int) -> None:
+    changes = {**SINK, "sink.autoscaling": {"least": 9, "most": 60} | ({"lag": lag} if lag else {})}
+    changes["sink.processes"] = processes
+    found = spec(changes, "ScaledObject/sink-orders" if lag else "HorizontalPodAutoscaler/sink-orders")
+    limits = [found.get(key) for key in ("minReplicaCount", "maxReplicaCount", "minReplicas", "maxReplicas")]
+    assert [limit for limit in limits if limit] == [min(9, most), most]
+
+
+def test_a_listener_without_passwords_or_tls_needs_no_credentials() -> None:
+    open_to_all = [{"name": "a", "port": 9092, "tls": False, "authentication": "none"}]
+    changes = {**LAG, "tier": "development", "kafka.authorization": {"type": "none"}, "kafka.listeners": open_to_all}
+    [lag, _] = spec(changes, "ScaledObject/sink-orders")["triggers"]
+    assert (lag["metadata"]["tls"], lag["metadata"]["sasl"], "authenticationRef" in lag) == ("disable", "none", False)
+    assert not [one for one in rendered(changes).manifests if one.kind == "TriggerAuthentication"]
+
+
+def test_the_brokers_are_open_to_keda_where_it_is_used_and_to_nothing_else_there() -> None:
+    policy = spec({**LAG, "sink.autoscaling": {"lag": {"kedaNamespace": "scaling"}}}, "NetworkPolicy/cdc-keda")
+    [rule] = policy["ingress"]
+    [peer] = rule["from"]
+    assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "scaling"}}
+    assert peer["podSelector"] == {"matchLabels": {"app": "keda-operator"}}
+    assert [port["port"] for port in rule["ports"]] == [9093]
+    assert policy["podSelector"]["matchLabels"] == {"strimzi.io/cluster": "cdc", "strimzi.io/kind": "Kafka"}
+    assert not [one for one in rendered(SINK).manifests if one.name == "cdc-keda"]
+
+
+def test_a_stack_does_not_take_back_what_a_scaler_has_changed() -> None:
+    from components.targets.kubernetes import _scaled
+
+    for changes in (LAG, {**SINK, "sink.autoscaling": 9}):
+        assert _scaled(rendered(changes).manifests) == {("Deployment", "sink-orders")}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
+from components.chaos.spec import ExperimentSpec
 from components.core.errors import SpecError, shown
 from components.core.fields import Place, fields_by_key, model_inside, place_at
 from components.core.model import SpecModel
@@ -19,6 +20,9 @@ from components.environment import EnvironmentSpec
 from components.kafka.spec import ControllerPoolSpec, JvmSpec, ListenerSpec, NodePoolSpec, RackSpec, StorageSpec
 from components.mending import sample
 from components.mirror_maker.spec import DisasterRecoverySpec
+from components.postgres.spec import ExternalPostgresSpec, VolumeSpec
+from components.sink.spec import LagSpec, SinkAutoscalingSpec
+from components.vault.spec import ExternalVaultSpec, RotationSpec, VaultStorageSpec
 from tests.strategies import names
 from tests.strategies.draw import Plain
 from tests.strategies.environments import environments
@@ -75,7 +79,8 @@ def test_a_scalar_stands_for_the_field_that_it_is_short_for(short: Plain, full: 
 def test_the_models_with_a_shorthand_are_these() -> None:
     short = {
         *(NodePoolSpec, ControllerPoolSpec, StorageSpec, JvmSpec, RackSpec),
-        *(AutoscalingSpec, DisasterRecoverySpec),
+        *(AutoscalingSpec, SinkAutoscalingSpec, LagSpec, DisasterRecoverySpec),
+        *(ExternalPostgresSpec, VolumeSpec, VaultStorageSpec, RotationSpec, ExternalVaultSpec, ExperimentSpec),
     }
     assert {model for model in models() if model.shorthand} == short
 

@@ -6,7 +6,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 _Labels = tuple[tuple[str, str], ...]
-_ADDED_GAUGES = frozenset({"cdc_partitions_assigned", "cdc_partitions_halted"})
+_ADDED_GAUGES = frozenset({"cdc_partitions_assigned", "cdc_partitions_halted", "process_resident_memory_bytes"})
 
 
 def add_up(texts: Iterable[str]) -> bytes:

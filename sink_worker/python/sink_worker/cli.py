@@ -97,8 +97,11 @@ def _say(value: dict[str, Any], as_json: bool, text: str) -> None:
 
 
 def main() -> None:
-    """The console script: a user's mistake or a broken environment ends with a message, not with a traceback."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    """The console script: a user's mistake or a broken environment ends with a message, not with a traceback.
+
+    SIGPIPE stays ignored, as Python has it: a probe that hangs up early, or a server that closes its connection, is an error of
+    that connection and must not end the process.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until there is something to drain
     try:
         app()

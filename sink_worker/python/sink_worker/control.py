@@ -1,5 +1,7 @@
 """The control schema: offsets, outbox, rejected events and known tables; and how connections are made."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -74,7 +76,7 @@ class Control:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{APPLICATION}:{self.schema}"])
             if self._installed(connection):
                 return
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(self._schema))
+            create_schema(connection, self.schema)
             connection.execute(self.statement(_DEFINITION))
             connection.execute(self.statement("INSERT INTO {schema}.version VALUES (%s)"), [VERSION])
 
@@ -86,11 +88,18 @@ class Control:
         return connection.execute(self.statement("SELECT FROM {schema}.version")).fetchone() is not None
 
 
+def create_schema(connection: Connection, name: str) -> None:
+    """Create a schema that is missing. PostgreSQL wants the right to create schemas even where IF NOT EXISTS finds one."""
+    if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [name]).fetchone() is None:
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name)))
+
+
 def connect(settings: PostgresSettings, purpose: str, pipeline: str) -> Connection:
     """A session in autocommit, UTC, that takes writes. The password is read anew each time: it may have been rotated."""
     files: dict[str, Any] = {"sslrootcert": settings.ca_file, "sslcert": settings.certificate_file, "sslkey": settings.key_file}
     session = {
         "statement_timeout": f"{settings.statement_timeout_seconds}s",
+        "lock_timeout": f"{int(settings.lock_timeout_seconds * 1000)}ms",
         "idle_in_transaction_session_timeout": f"{2 * settings.zombie_seconds}s",
         "synchronous_commit": settings.synchronous_commit,
         # Unknown lengths of arrays plan as index lookups, which is what deletes and offsets want; and planning is saved.
@@ -98,13 +107,28 @@ def connect(settings: PostgresSettings, purpose: str, pipeline: str) -> Connecti
         "standard_conforming_strings": "on", "DateStyle": "ISO", "IntervalStyle": "postgres",
     }  # fmt: skip
     optional: dict[str, Any] = {name: str(path) for name, path in files.items() if path is not None}
-    return psycopg.connect(
+    connected = partial(
+        psycopg.connect,
         host=settings.host, port=settings.port, dbname=settings.database, user=settings.user,
-        password=read_secret(settings.password_file), sslmode=settings.sslmode, target_session_attrs="read-write",
+        sslmode=settings.sslmode, target_session_attrs="read-write",
         connect_timeout=settings.connect_timeout_seconds, application_name=application_name(pipeline, purpose),
         options=" ".join(f"-c {name}={value}" for name, value in session.items()), autocommit=True, prepare_threshold=None,
         **_KEEPALIVE, **optional,
     )  # fmt: skip
+    *others, last = passwords(settings.password_file)
+    for password in others:
+        try:
+            return connected(password=password)
+        except psycopg.OperationalError as error:
+            if error.pgconn is None or not error.pgconn.used_password:
+                raise
+    return connected(password=last)
+
+
+def passwords(file: Path | None) -> list[str | None]:
+    """The password in ``file``; while it is rotated also those in ``<file>.next`` and ``<file>.previous``, where they are."""
+    beside = [] if file is None else [path for end in ("next", "previous") if (path := Path(f"{file}.{end}")).is_file()]
+    return [read_secret(file), *(read_secret(path) for path in beside)]
 
 
 def application_name(pipeline: str, purpose: str) -> str:

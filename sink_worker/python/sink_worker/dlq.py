@@ -66,7 +66,8 @@ def rejection_of_row(
 
 def _raw(message: Any) -> tuple[bytes | None, bytes | None, Headers, int | None]:
     kind, milliseconds = message.timestamp()
-    return message.key(), message.value(), list(message.headers() or []), milliseconds if kind else None
+    value = message.value()
+    return message.key(), None if value is None else bytes(value), list(message.headers() or []), milliseconds if kind else None
 
 
 def render_value(rejection: Rejection, context: Context, max_bytes: int) -> bytes:

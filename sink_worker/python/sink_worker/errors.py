@@ -10,6 +10,7 @@ Source of the classes: PostgreSQL's appendix "PostgreSQL Error Codes".
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import psycopg
 import redis
@@ -77,6 +78,8 @@ class Verdict:
     reconnect: bool = False
 
 
+LOCKED: Final = "locked"
+"""The reason of a :class:`TableError` that ends by itself."""
 _CONTENTION = {"40001", "40P01", "55P03", "55006", "57014"}
 _TABLE_STATES = {"3F000", "42501", "42703", "42704", "42804", "42809", "42846", "42883", "42P01", "42P07", "42P10", "42P16",
                  "0A000", "428C9"}  # fmt: skip

@@ -15,7 +15,7 @@ from psycopg import Error as PostgresError
 from sink_worker import faults
 from sink_worker.consumer import GroupMember
 from sink_worker.decoding import Decoded, Decoding
-from sink_worker.errors import FatalError, RegistryUnavailableError, TableError, classify, public_message
+from sink_worker.errors import LOCKED, FatalError, RegistryUnavailableError, TableError, classify, public_message
 from sink_worker.lane import Lane
 from sink_worker.metrics import Metrics
 from sink_worker.partitions import Partitions, State
@@ -118,7 +118,7 @@ class Loop:
                 awaited = any(lane.busy for lane in self._lanes) and time.monotonic() < latest
                 if most <= 0 or (left <= 0 and not awaited):
                     break
-                messages += member.consume(most, min(max(left, 0.01), 0.05))
+                messages += self._decoding.slim(member.consume(most, min(max(left, 0.01), 0.05)))
             span.set_attribute("messages", len(messages))
         if member.discard:
             member.discard = False
@@ -241,7 +241,10 @@ class Loop:
         failures = max((p.failures for p in self._partitions.of_topic(event.topic)), default=0)
         # The first time, the table may only have changed meanwhile: look again soon.
         delay = 0.5 if failures == 0 else self._settings.tables.mismatch_retry_seconds
-        self._stop_topic(event.topic, State.HALTED, delay=delay, reason=event.reason, detail=event.detail)
+        state = State.HALTED
+        if event.reason == LOCKED:
+            delay, state = self._backoff(event.topic), State.WAITING
+        self._stop_topic(event.topic, state, delay=delay, reason=event.reason, detail=event.detail)
 
     def _stop_topic(self, topic: str, state: State, *, delay: float = 0.0, reason: str, detail: str) -> None:
         for partition in self._partitions.of_topic(topic):

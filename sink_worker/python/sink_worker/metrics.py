@@ -1,9 +1,10 @@
-"""The metrics. Names and labels of the first eight are the requirement's (B section 8); the rest is ours."""
+"""The metrics. Names and labels of the first eight are the requirement's (B section 8); the rest is ours, but for
+``process_*``, which is CPU and memory as every Prometheus client tells them."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _LATENCY_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 _ROWS: Final = (1, 10, 50, 100, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
@@ -15,6 +16,7 @@ class Metrics:
 
     def __init__(self, worker_id: str) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         self._worker_id = worker_id
         self._events = Counter("cdc_events_processed", "Total events processed", ["table", "worker_id"], registry=registry)
         self._latency = Histogram(

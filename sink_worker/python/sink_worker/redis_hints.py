@@ -107,7 +107,7 @@ class RedisHints(threading.Thread):
 
 
 def connect_redis(settings: RedisSettings) -> redis.Redis:
-    """A client of the server, or of the master that the Sentinels name."""
+    """A client of the server, or of the master that the Sentinels name. They take the same credentials and TLS."""
     common: dict[str, Any] = {
         "username": settings.username, "password": read_secret(settings.password_file),
         "socket_timeout": settings.timeout_seconds, "socket_connect_timeout": settings.timeout_seconds,
@@ -115,10 +115,9 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
     if settings.ca_file is not None:
         common["ssl_ca_certs"] = str(settings.ca_file)
     if settings.sentinels:
-        if settings.ca_file is not None:
-            common["ssl"] = True
+        common["ssl"] = settings.ca_file is not None
         addresses = [(host, int(port)) for host, _, port in (address.rpartition(":") for address in settings.sentinels)]
-        sentinel = Sentinel(addresses, sentinel_kwargs={"socket_timeout": settings.timeout_seconds}, **common)  # type: ignore[no-untyped-call]
+        sentinel = Sentinel(addresses, sentinel_kwargs=common, **common)  # type: ignore[no-untyped-call]
         found: redis.Redis = sentinel.master_for(settings.master_name)  # type: ignore[no-untyped-call]
         return found
     return redis.Redis.from_url(settings.url or "", **common)

@@ -33,7 +33,7 @@ def run_worker(settings: Settings, config: str | None) -> int:
         return _supervise(settings, config)
     name = settings.worker_id if role is None else f"{settings.worker_id}-{role.index}"
     set_up_logs(settings.log, worker_id=name)
-    worker = WorkerProcess(settings, name)
+    worker = WorkerProcess(settings.of_one_process(), name)
     _on_signals(worker.stop)
     server = _serve(settings, worker, role)
     try:

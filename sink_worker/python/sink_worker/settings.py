@@ -157,6 +157,8 @@ class PostgresSettings(Section):
     connect_timeout_seconds: PositiveInt = 5
     statement_timeout_seconds: PositiveInt = 300
     ddl_lock_timeout_seconds: PositiveFloat = 3.0
+    lock_timeout_seconds: PositiveFloat = 5.0
+    """How long a write waits for somebody else's lock on its table. Then that topic waits, and the others go on."""
     zombie_seconds: PositiveInt = 30
     """A session of this pipeline that holds a transaction and sends nothing for so long is ended by who needs its locks."""
 
@@ -186,6 +188,7 @@ class BatchSettings(Section):
     min_rows: PositiveInt = 500
     max_rows: PositiveInt = 50_000
     max_bytes: PositiveInt = 32 * MIB
+    """Of the whole worker: each of its processes has its share, of this as of ``max_rows`` and ``kafka.queue_kib``."""
     linger_ms: PositiveInt = 50
     """How long to wait for more events while the writer is idle."""
     target_ms: PositiveInt = 1000
@@ -295,6 +298,17 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
+
+    def of_one_process(self) -> "Settings":
+        """The same with one process's share of what bounds the worker's memory."""
+        batch = {
+            "max_bytes": self.batch.max_bytes // self.processes,
+            "max_rows": max(self.batch.min_rows, self.batch.max_rows // self.processes),
+        }
+        kafka = {"queue_kib": max(1, self.kafka.queue_kib // self.processes)}
+        return self.model_copy(
+            update={"batch": self.batch.model_copy(update=batch), "kafka": self.kafka.model_copy(update=kafka)}
+        )
 
     @classmethod
     def settings_customise_sources(

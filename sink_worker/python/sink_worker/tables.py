@@ -11,7 +11,7 @@ from psycopg import sql
 from sink_worker import faults
 from sink_worker._native import Column, ColumnHint, Segment, TableHint
 from sink_worker.coercion import find_cast
-from sink_worker.control import Connection, Control
+from sink_worker.control import Connection, Control, create_schema
 from sink_worker.errors import TableError
 from sink_worker.redis_hints import RedisHints
 from sink_worker.routing import Route, fit_identifier
@@ -192,7 +192,7 @@ class Tables:
             connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{self._lock_ms}ms"])
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [route.schema])
             if create:
-                connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(route.schema)))
+                create_schema(connection, route.schema)
                 connection.execute(self._create_table(where, segment, dict(missing)))
                 connection.execute(self._register, [self._pipeline, route.schema, route.table, route.topic])
             else:

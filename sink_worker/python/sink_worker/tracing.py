@@ -54,7 +54,8 @@ class Tracing:
             yield span
 
     def links(self, messages: Sequence[Any]) -> list["Link"]:
-        """Links to the traces that events of a batch belong to, by their W3C ``traceparent`` headers."""
+        """Links to the traces that events of a batch belong to, by their W3C ``traceparent`` headers. A trace that nobody keeps
+        is not linked to."""
         if self._tracer is None or self._links == 0:
             return []
         from opentelemetry.trace import Link, get_current_span
@@ -66,7 +67,7 @@ class Tracing:
             carrier = {name: value.decode(errors="replace") for name, value in message.headers() or [] if value is not None}
             if "traceparent" in carrier:
                 context = get_current_span(propagator.extract(carrier)).get_span_context()
-                if context.is_valid:
+                if context.is_valid and context.trace_flags.sampled:
                     found.append(Link(context))
             if len(found) == self._links:
                 break

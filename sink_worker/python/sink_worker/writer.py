@@ -14,9 +14,9 @@ from sink_worker import faults
 from sink_worker._native import Segment
 from sink_worker.control import Connection, connect
 from sink_worker.dlq import Context, Rejection
-from sink_worker.errors import AbortedError, FatalError, FencedError, Kind, TableError, classify, public_message
+from sink_worker.errors import LOCKED, AbortedError, FatalError, FencedError, Kind, TableError, classify, public_message
 from sink_worker.isolation import Isolation
-from sink_worker.offsets import Advance, OffsetStore
+from sink_worker.offsets import Advance, OffsetStore, is_lock_timeout
 from sink_worker.open_keys import OpenKeys
 from sink_worker.partitions import Partitions
 from sink_worker.rejected import RejectedStore
@@ -196,8 +196,9 @@ class Writer:
             return [self._tables.plan(connection, part.route, segment) for segment in part.batch.segments]
         except psycopg.Error as error:
             verdict = classify(error)
-            if verdict.kind not in {Kind.TABLE, Kind.POISON}:
+            if verdict.kind not in {Kind.TABLE, Kind.POISON} and not is_lock_timeout(error):
                 raise
+            _raise_if_locked(part.topic, error)
             raise TableError(part.topic, verdict.error_type, f"table {part.route.label}: {public_message(error)}") from error
 
     def _write_parts(
@@ -268,8 +269,14 @@ def _open_keys_of(rejections: dict[str, list[Rejection]]) -> dict[str, set[bytes
     return {topic: {r.key for r in refused if r.key is not None and not r.superseded} for topic, refused in rejections.items()}
 
 
+def _raise_if_locked(topic: str, error: BaseException) -> None:
+    """Somebody else's lock on a table keeps its topic waiting, and no other."""
+    if is_lock_timeout(error):
+        raise TableError(topic, LOCKED, f"another session holds a lock on its table: {public_message(error)}") from error
+
+
 class _naming:  # noqa: N801 (reads as the statement that it is)
-    """Errors of a table's shape inside the block are the topic's."""
+    """Errors of a table's shape inside the block are the topic's, and so are locks on it."""
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
@@ -278,6 +285,8 @@ class _naming:  # noqa: N801 (reads as the statement that it is)
         return
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            _raise_if_locked(self._topic, error)
         if isinstance(error, psycopg.Error) and (verdict := classify(error)).kind is Kind.TABLE:
             raise TableError(self._topic, verdict.error_type, public_message(error)) from error
 

@@ -3,6 +3,7 @@
 use memchr::memchr2;
 
 use crate::fault::{Class, Fault, Res, fault};
+use crate::json::nested;
 
 #[derive(Clone)]
 pub struct Json<'a> {
@@ -214,32 +215,8 @@ impl<'a> Json<'a> {
     }
 
     fn skip_nested(&mut self) -> Res<()> {
-        let mut depth = 0usize;
-        let mut at = self.at;
-        loop {
-            match *self.bytes.get(at).ok_or_else(early)? {
-                b'"' => {
-                    at += 1;
-                    loop {
-                        match *self.bytes.get(at).ok_or_else(early)? {
-                            b'"' => break,
-                            b'\\' => at += 2,
-                            _ => at += 1,
-                        }
-                    }
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at = at + 1;
-                        return Ok(());
-                    }
-                }
-                _ => {}
-            }
-            at += 1;
-        }
+        self.at += nested::length(&self.bytes[self.at..]).ok_or_else(early)?;
+        Ok(())
     }
 }
 

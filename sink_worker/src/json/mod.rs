@@ -2,5 +2,6 @@
 
 pub mod connect;
 pub mod cursor;
+pub mod nested;
 pub mod record;
 pub mod text;

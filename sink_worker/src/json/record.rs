@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{Class, Res, fault};
 use crate::json::connect::Struct;
@@ -12,9 +13,12 @@ use crate::row::operation;
 /// Schemas that are kept; a source that never repeats one starts over.
 const MAX_SHAPES: usize = 1024;
 /// Those that a record is compared with before it is taken apart.
-const RECENT: usize = 8;
+const RECENT: usize = 32;
+const RECENT_NAMES: usize = 4;
 const SCHEMA_FIRST: &[u8] = b"{\"schema\":";
 const THEN_PAYLOAD: &[u8] = b",\"payload\":";
+/// Shapes outlive the caches that made them, so that no two of a process may have one number.
+static SHAPES_MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A schema that was met, or the field names of records without one.
 pub struct Shape {
@@ -27,11 +31,15 @@ impl Shape {
     pub fn is_schemaless(&self) -> bool {
         self.text.is_empty()
     }
+
+    /// The whole record that [`Shapes::recognise`] took the payload from.
+    pub fn record(&self, payload: &[u8]) -> Vec<u8> {
+        [SCHEMA_FIRST, &self.text, THEN_PAYLOAD, payload, b"}"].concat()
+    }
 }
 
 #[derive(Default)]
 pub struct Shapes {
-    next: u32,
     by_text: HashMap<Box<[u8]>, Arc<Shape>>,
     by_names: HashMap<Vec<String>, Arc<Shape>>,
     recent: Vec<Arc<Shape>>,
@@ -47,8 +55,7 @@ impl Shapes {
             self.recent.clear();
             self.recent_names.clear();
         }
-        self.next = self.next.wrapping_add(1);
-        self.next
+        SHAPES_MADE.fetch_add(1, Ordering::Relaxed)
     }
 
     fn of_text(&mut self, text: &[u8]) -> Arc<Shape> {
@@ -96,25 +103,32 @@ impl Shapes {
                 shape
             }
         };
-        self.recent_names.truncate(RECENT / 2 - 1);
+        self.recent_names.truncate(RECENT_NAMES - 1);
         self.recent_names.insert(0, (names, Arc::clone(&shape)));
         Ok(shape)
     }
 
+    /// The schema and the payload of a record that begins with a schema met not long ago.
+    pub fn recognise<'a>(&mut self, bytes: &'a [u8]) -> Option<(Arc<Shape>, &'a [u8])> {
+        let rest = bytes.strip_prefix(SCHEMA_FIRST)?;
+        for (place, shape) in self.recent.iter().enumerate() {
+            // A whole JSON object ends itself: what begins with the same object has the same schema.
+            let payload = rest.strip_prefix(&*shape.text).and_then(|rest| rest.strip_prefix(THEN_PAYLOAD));
+            if let Some(payload) = payload.and_then(|payload| payload.strip_suffix(b"}")) {
+                let shape = Arc::clone(shape);
+                if place > 1 {
+                    self.recent.swap(0, place);
+                }
+                return Some((shape, payload));
+            }
+        }
+        None
+    }
+
     /// A record's schema, if it has one, and its payload.
     pub fn split<'a>(&mut self, bytes: &'a [u8]) -> Res<(Option<Arc<Shape>>, Json<'a>)> {
-        if let Some(rest) = bytes.strip_prefix(SCHEMA_FIRST) {
-            for (place, shape) in self.recent.iter().enumerate() {
-                // A whole JSON object ends itself: what begins with the same object has the same schema.
-                let payload = rest.strip_prefix(&*shape.text).and_then(|rest| rest.strip_prefix(THEN_PAYLOAD));
-                if let Some(payload) = payload.and_then(|payload| payload.strip_suffix(b"}")) {
-                    let shape = Arc::clone(shape);
-                    if place > 1 {
-                        self.recent.swap(0, place);
-                    }
-                    return Ok((Some(shape), Json::new(payload)));
-                }
-            }
+        if let Some((shape, payload)) = self.recognise(bytes) {
+            return Ok((Some(shape), Json::new(payload)));
         }
         let (schema, payload) = take_apart(bytes)?;
         match (schema, payload) {

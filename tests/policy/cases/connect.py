@@ -4,7 +4,7 @@ from typing import Any
 
 from policies.model import Subject
 from tests.policy import environments as env
-from tests.policy.cases.making import Body, Case, at, manifests, topic
+from tests.policy.cases.making import Body, Case, at, manifests, spec, topic
 
 BLUE, GREEN = "KafkaConnect/cdc/cdc-connect-blue", "KafkaConnect/cdc/cdc-connect-green"
 ORDERS, INVOICES = "KafkaConnector/cdc/orders-source-blue", "KafkaConnector/cdc/invoices-source-blue"
@@ -41,6 +41,7 @@ def same_ids() -> Subject:
 
 
 CONNECT = (
+    spec("connect-lineage", "none", "connect.lineage", {"connect.lineage": "none"}),
     manifests("connect-colours-apart", "one group", "connect", GREEN, at("spec/groupId", "cdc-connect-blue"), "KafkaConnect"),
     manifests(
         "connect-colours-apart",

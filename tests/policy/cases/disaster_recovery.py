@@ -14,12 +14,12 @@ MIRROR = "KafkaMirrorMaker2/cdc/cdc-dr"
 SOURCE, CHECKPOINT = "spec/mirrors/0/sourceConnector/config", "spec/mirrors/0/checkpointConnector/config"
 
 
-def _mirror(change: Callable[[Body], None]) -> Subject:
-    """``prod-dr`` with its KafkaMirrorMaker2 changed in place."""
+def _standing(change: Callable[[Body], None], kind: str, name: str) -> Subject:
+    """``prod-dr`` with one of its objects changed in place."""
     subject = env.good("prod-dr")
 
     def changed(manifest: Manifest) -> Manifest:
-        if manifest.kind != "KafkaMirrorMaker2":
+        if (manifest.kind, manifest.name) != (kind, name):
             return manifest
         body = copy.deepcopy(dict(manifest.body))
         change(body)
@@ -30,7 +30,7 @@ def _mirror(change: Callable[[Body], None]) -> Subject:
 
 def _rendered(rule: str, what: str, path: str, place: str, value: object) -> Case:
     """A case that only a fault in the rendering of the mirror makes."""
-    return Case(rule, what, lambda: _mirror(at(place, value)), path, MIRROR, "prod-dr")
+    return Case(rule, what, lambda: _standing(at(place, value), "KafkaMirrorMaker2", "cdc-dr"), path, MIRROR, "prod-dr")
 
 
 def _standby(rule: str, what: str, path: str, changes: dict[str, Any]) -> Case:
@@ -83,5 +83,46 @@ DISASTER_RECOVERY = (
         lambda: _pair({}, {"kafka.users[1]": {"name": "auditor", "owner": "team-audit"}}),
         "kafka.users[1]",
         "KafkaUser/cdc/auditor",
+    ),
+    Case(
+        "standby-rests",
+        "a connector that runs",
+        lambda: _standing(at("spec/state", "running"), "KafkaConnector", "orders-source-blue"),
+        "mirrorMaker",
+        "KafkaConnector/cdc/orders-source-blue",
+        "prod-dr",
+    ),
+    Case(
+        "standby-rests",
+        "a sink worker",
+        lambda: _standing(at("spec/replicas", 1), "Deployment", "sink-orders"),
+        "mirrorMaker",
+        "Deployment/cdc/sink-orders",
+        "prod-dr",
+    ),
+    Case(
+        "standby-registry-read-only",
+        "one that may lead",
+        lambda: _standing(at("data/schema-registry.properties", "leader.eligibility=true"), "ConfigMap", "schema-registry"),
+        "mirrorMaker.registry",
+        "ConfigMap/cdc/schema-registry",
+        "prod-dr",
+    ),
+    Case(
+        "standby-pipelines",
+        "one less",
+        lambda: _pair(
+            {
+                "pipelines": [one for one in env.written("prod-dr")["pipelines"] if one["name"] != "events"],
+                "cassandraAgent": env.REMOVED,
+            }
+        ),
+        "pipelines[1]",
+    ),
+    Case(
+        "standby-pipelines",
+        "another table",
+        lambda: _pair({"pipelines[0].source.mysql.tables": ["shop.orders", "shop.order_lines"]}),
+        "pipelines[0].source.mysql.tables",
     ),
 )

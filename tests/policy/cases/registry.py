@@ -28,6 +28,7 @@ REGISTRY = (
         "schemaRegistry.subjects[0].compatibility",
         {"schemaRegistry.subjects": [{"subject": "x-value", "compatibility": "NONE"}]},
     ),
+    spec("registry-encryption", "off", "schemaRegistry.tls.enabled", {"schemaRegistry.tls.enabled": False}),
     spec("registry-replicas", "one", "schemaRegistry.replicas", {"schemaRegistry.replicas": 1}),
     spec("registry-spare", "two", "schemaRegistry.replicas", {"schemaRegistry.replicas": 2}),
     Case(

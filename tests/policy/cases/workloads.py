@@ -45,6 +45,9 @@ WORKLOADS = (
         at("spec/cruiseControl/resources/requests/cpu", env.REMOVED),
         "Kafka",
     ),
+    manifests(
+        "workload-resources", "PostgreSQL", "postgres", "Cluster/cdc/postgres", at("spec/resources", env.REMOVED), "Cluster"
+    ),
     extra("workload-resources", "any pod", "kafka", "Deployment/cdc/app", _deployment(resources={})),
     Case("workload-resources", "container", lambda: env.with_workloads(memory_bytes=None), "kafka", BROKER, "docker"),
     spec("workload-image-pinned", "latest", "kafka.image", {"kafka.image": "registry.local:5000/kafka:latest"}, KAFKA),
@@ -84,6 +87,14 @@ WORKLOADS = (
         KAFKA,
         at("spec/entityOperator/template/topicOperatorContainer", env.REMOVED),
         "Kafka",
+    ),
+    manifests(
+        "workload-pod-rights",
+        "PostgreSQL",
+        "postgres",
+        "Cluster/cdc/postgres",
+        at("spec/seccompProfile", env.REMOVED),
+        "Cluster",
     ),
     extra("workload-pod-rights", "any pod", "kafka", "Deployment/cdc/app", _deployment(securityContext={"runAsUser": 0})),
     Case("workload-container-rights", "root", lambda: env.with_workloads(user="0:0"), "kafka", BROKER, "docker"),

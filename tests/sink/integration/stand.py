@@ -173,7 +173,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Drop the database."""
-        self.stand.postgres.psql(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self.stand.postgres.psql(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
 
 def _tail(log: Path, lines: int = 25) -> str:

@@ -1,6 +1,8 @@
 """Bad input: each kind has one outcome, nothing is lost silently, and nothing stops what is beside it."""
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -201,7 +203,10 @@ def test_a_topic_deleted_and_made_again_starts_from_its_beginning(pipeline: Pipe
         pipeline.assert_table_is_the_model(other)
 
 
-def test_replay_applies_what_was_repaired_and_never_an_older_value_over_a_newer(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("killed_at", [(), ("replay-applied", "replay-committed")], ids=["at once", "killed before and after"])
+def test_replay_applies_what_was_repaired_and_never_an_older_value_over_a_newer(
+    pipeline: Pipeline, killed_at: tuple[str, ...]
+) -> None:
     """Two rows refused by a constraint; one of them has a newer value by the time the constraint is gone."""
     pipeline.execute(NARROW)
     feed = pipeline.feed("avro")
@@ -213,6 +218,9 @@ def test_replay_applies_what_was_repaired_and_never_an_older_value_over_a_newer(
         pipeline.wait_caught_up()
         pipeline.execute("ALTER TABLE orders DROP CONSTRAINT orders_quantity_check")
         command = [*COMMAND, "replay", "--config", str(worker.configuration), "--json"]
+        for step in killed_at:
+            killed = subprocess.run(command, env={**os.environ, "SINK_TEST_CRASH_AT": step}, capture_output=True, check=False)
+            assert killed.returncode == -signal.SIGKILL
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert {key: row.quantity for key, row in pipeline.rows().items()} == {1: -1, 4: 44}

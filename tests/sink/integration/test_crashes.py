@@ -30,7 +30,8 @@ LOOP = (
     faults.COMMITTED,
     faults.HINTED,
 )
-STEPS = [f"{step}:1" for step in (*ONCE, *RELAY, *LOOP)] + [f"{step}:2" for step in LOOP]
+STEPS = [f"{step}:1" for step in (*ONCE, *RELAY)] + [f"{step}:2" for step in LOOP]
+"""Of the loop's steps the second time: a first batch also makes the table, which has a step of its own."""
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -75,6 +75,21 @@ def test_a_frozen_worker_that_wakes_after_another_took_over_is_fenced(pipeline: 
         assert zombie.process.exit_code in {None, -signal.SIGTERM}
 
 
+def test_a_worker_that_dies_while_it_gives_partitions_away_loses_and_doubles_nothing(pipeline: Pipeline) -> None:
+    """It has drained what it had, and has not told the group."""
+    streams = Streams(pipeline)
+    leaving = streams.worker("leaving")
+    leaving.start(crash_at="revoked")
+    with leaving:
+        streams.send(PART)
+        pipeline.wait_caught_up()  # so that all partitions are its own
+        with streams.worker("joining"):
+            wait_until("the crash", lambda: leaving.process.exit_code is not None, TAKE_OVER_SECONDS)
+            assert leaving.process.exit_code == -signal.SIGKILL
+            streams.send(PART)
+            streams.assert_exact()
+
+
 def _is_frozen(pid: int) -> bool:
     with open(f"/proc/{pid}/stat", encoding="utf-8") as state:
         return state.read().rpartition(")")[2].split()[0] == "T"

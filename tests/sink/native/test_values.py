@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +12,18 @@ from hypothesis import strategies as st
 
 from tests.sink.native import reference
 from tests.sink.native.kinds import BY_LABEL, KEY_KINDS, KINDS, Kind
-from tests.sink.native.records import Field, Form, Format, Table, accounted, change, decoder, deleted_keys, rows_of
+from tests.sink.native.records import (
+    Field,
+    Form,
+    Format,
+    Table,
+    accounted,
+    change,
+    decoder,
+    deleted_keys,
+    rows_of,
+    value_of,
+)
 
 FORMATS: list[Format] = ["avro", "json", "bare"]
 
@@ -73,3 +86,25 @@ def test_semantic_names_and_labels_reach_the_columns() -> None:
     row: dict[str, Any] = {"id": 1, "v": "red", "tail": 3}
     column = decoder(table).decode(table.hint(), [change(table, "json", "c", row, at=(0, 0))]).segments[0].columns[1]
     assert (column.source, column.allowed) == ("io.debezium.data.Enum", "red,größer")
+
+
+@pytest.mark.parametrize("format_", ["avro", "json", "bare"])
+def test_where_a_change_comes_from_is_no_column(format_: Format) -> None:
+    """``_lineage`` stands in the envelope beside ``after``, where ``connect.lineage`` is ``field``."""
+    table = table_of(BY_LABEL["int"], "envelope")
+    row: dict[str, Any] = {"id": 1, "v": 2, "tail": 3}
+    value = {**value_of(table, "c", row, 0), "_lineage": "{}"}
+    schema = copy.deepcopy(table.avro[1])
+    schema["fields"].append({"name": "_lineage", "type": "string"})
+    native, key = decoder(table), change(table, format_, "c", row, at=(0, 0))[2]
+    native.register_schema(9, json.dumps(schema))
+    if format_ == "avro":
+        encoded = reference.write_avro(9, schema, value)
+    else:
+        document = json.loads(change(table, format_, "c", row, at=(0, 0))[3] or b"")
+        (document["payload"] if format_ == "json" else document)["_lineage"] = "{}"
+        if format_ == "json":
+            document["schema"]["fields"].append({"type": "string", "optional": False, "field": "_lineage"})
+        encoded = json.dumps(document).encode()
+    [segment] = native.decode(table.hint(), [(0, 0, key, encoded)]).segments
+    assert rows_of(segment) == [row]

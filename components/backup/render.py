@@ -1,0 +1,185 @@
+"""CronJobs that make backups on Kubernetes. On docker nothing runs: cron of the machine calls ``cdc backup create``. Pure."""
+
+import json
+from typing import Any
+
+from components.backup.access import REST_PORT, connect_access
+from components.backup.names import COMPONENT, KEY, USER
+from components.backup.spec import BackupSpec
+from components.connect.names import cluster_name
+from components.core.kubernetes import (
+    Body,
+    config_map,
+    container_security,
+    manifest,
+    network_policy,
+    opening,
+    pod_security,
+    resources,
+)
+from components.core.quantities import kubernetes_bytes
+from components.core.rendered import Manifest, Rendered
+from components.core.secrets import SecretFile, projected, referenced
+from components.environment import CONFIG_KEY, EnvironmentSpec
+from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
+from components.kafka.network_policies import CLIENT_LABEL
+from components.postgres.spec import VolumeSpec
+from components.schema_registry import derive as registry
+from components.schema_registry.access import RegistryAccess, registry_access
+
+PROJECT, SECRETS, TEMPORARY = "/etc/cdc", "/run/secrets/backup", "/tmp"  # noqa: S108 - the container's own
+UID = 10001
+_SELECTOR = {"app.kubernetes.io/name": COMPONENT}
+_KEPT_JOBS = 3
+
+
+def render(spec: EnvironmentSpec) -> Rendered:
+    """Nothing where no backup is declared, and on docker."""
+    backup = spec.backup
+    if backup is None or spec.target == "docker":
+        return Rendered()
+    kafka = kafka_client(spec.kafka, spec.context, USER)
+    access = registry_access(spec, COMPONENT)
+    found = [config_map(COMPONENT, COMPONENT, spec.context, _project(spec, kafka))]
+    if backup.storage is not None:
+        found.append(_claim(spec, backup.storage))
+    for kind, schedule in (("daily", backup.schedule.daily), ("weekly", backup.schedule.weekly)):
+        if schedule is not None:
+            found.append(_cron_job(spec, backup, kind, schedule, kafka, access))
+    return Rendered(manifests=(*found, *_openings(spec)))
+
+
+def _project(spec: EnvironmentSpec, kafka: KafkaClient) -> dict[str, str]:
+    """The project folder that ``cdc`` reads, and how it reaches Kafka. Schemas' files are not read by a backup, and left
+    out."""
+    published = spec.published()
+    published.pop("name", None)
+    if "schemaRegistry" in published:
+        published["schemaRegistry"].pop("subjects", None)
+    settings = {"bootstrap.servers": kafka.bootstrap, "security.protocol": kafka.protocol}
+    if kafka.tls:
+        settings["ssl.ca.location"] = f"{SECRETS}/{CLUSTER_CA}"
+    if kafka.with_password:
+        settings |= {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": kafka.user}
+    return {
+        "Pulumi.yaml": "name: cdc-platform\nruntime: python\n",
+        f"Pulumi.{spec.name}.yaml": json.dumps({"config": {CONFIG_KEY: published}}, indent=1, ensure_ascii=False) + "\n",
+        "kafka.properties": "".join(f"{key}={value}\n" for key, value in settings.items()),
+    }
+
+
+def secrets(spec: EnvironmentSpec, backup: BackupSpec) -> tuple[SecretFile, ...]:
+    """The files that a run reads."""
+    key = () if backup.key is None else (referenced(backup.key, KEY, "backup-key"),)
+    others = [
+        file for way in (registry_access(spec, COMPONENT), connect_access(spec)) if way is not None for file in way.secrets
+    ]
+    return tuple(dict.fromkeys([*kafka_client(spec.kafka, spec.context, USER).secrets, *key, *others]))
+
+
+def _command(
+    spec: EnvironmentSpec, backup: BackupSpec, kind: str, kafka: KafkaClient, access: RegistryAccess | None
+) -> list[str]:
+    words = ["cdc", "backup", "create", spec.name, "--root", PROJECT, "--kind", kind]
+    words += ["--kafka-config", f"{PROJECT}/kafka.properties"]
+    if kafka.with_password:
+        words += ["--kafka-password-file", f"{SECRETS}/{password_file(USER)}"]
+    if backup.key is not None:
+        words += ["--key-file", f"{SECRETS}/{KEY}"]
+    if access is not None:
+        words += ["--registry", access.url]
+        words += [] if access.ca is None else ["--registry-ca-file", f"{SECRETS}/{access.ca.name}"]
+        if access.user is not None and access.password is not None:
+            words += ["--registry-user", access.user, "--registry-password-file", f"{SECRETS}/{access.password.name}"]
+    through = connect_access(spec)
+    if through is not None:
+        words += ["--connect", through.url]
+        words += [] if through.ca is None else ["--connect-ca-file", f"{SECRETS}/{through.ca.name}"]
+        if through.user is not None and through.password is not None:
+            words += ["--connect-user", through.user, "--connect-password-file", f"{SECRETS}/{through.password.name}"]
+    return words
+
+
+def _cron_job(
+    spec: EnvironmentSpec, backup: BackupSpec, kind: str, schedule: str, kafka: KafkaClient, access: RegistryAccess | None
+) -> Manifest:
+    """One at a time; what was missed is made up within the hour. A run that fails is not tried again by itself: the next run
+    takes away what it has left."""
+    files = secrets(spec, backup)
+    mounts: list[Body] = [
+        {"name": "project", "mountPath": PROJECT, "readOnly": True},
+        {"name": "backups", "mountPath": backup.directory},
+        {"name": "temporary", "mountPath": TEMPORARY},
+    ]
+    volumes: list[Body] = [
+        {"name": "project", "configMap": {"name": COMPONENT}},
+        {"name": "backups", "persistentVolumeClaim": {"claimName": backup.claim or COMPONENT}},
+        {"name": "temporary", "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    if files:
+        mounts.append({"name": "secrets", "mountPath": SECRETS, "readOnly": True})
+        volumes.append({"name": "secrets", **projected(files)})
+    container: dict[str, Any] = {
+        "name": COMPONENT,
+        "image": backup.image,
+        "command": _command(spec, backup, kind, kafka, access),
+        "env": [{"name": "HOME", "value": TEMPORARY}],
+        "volumeMounts": mounts,
+        "resources": resources(backup.resources),
+        "securityContext": container_security(),
+    }
+    pod: Body = {
+        "automountServiceAccountToken": False,
+        "containers": [container],
+        "enableServiceLinks": False,
+        "priorityClassName": spec.context.priority_class("service"),
+        "restartPolicy": "Never",
+        "securityContext": pod_security(UID, UID),
+        "volumes": volumes,
+    }
+    labels = spec.context.labels(COMPONENT, {**_SELECTOR, **CLIENT_LABEL})
+    job = {
+        "activeDeadlineSeconds": backup.at_most // 1000,
+        "backoffLimit": 0,
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    body = {
+        "schedule": schedule,
+        "timeZone": "Etc/UTC",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": _KEPT_JOBS,
+        "failedJobsHistoryLimit": _KEPT_JOBS,
+        "jobTemplate": {"spec": job},
+    }
+    return manifest(COMPONENT, spec.context, "batch/v1", "CronJob", f"{COMPONENT}-{kind}", labels=_SELECTOR, spec=body)
+
+
+def _claim(spec: EnvironmentSpec, storage: VolumeSpec) -> Manifest:
+    body: Body = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": kubernetes_bytes(storage.size)}},
+    }
+    if storage.storage_class is not None:
+        body["storageClassName"] = storage.storage_class
+    return manifest(COMPONENT, spec.context, "v1", "PersistentVolumeClaim", COMPONENT, stateful=True, spec=body)
+
+
+def _openings(spec: EnvironmentSpec) -> list[Manifest]:
+    """To the registry and to Connect's workers, where no HAProxy is before them. All else is opened by the client label."""
+    if spec.haproxy is not None:
+        return []
+    out, found = [], []
+    if spec.schema_registry is not None:
+        out.append(opening("to", [{"app.kubernetes.io/name": registry.NAME}], registry.PORT))
+    if spec.connect is not None:
+        workers = {
+            "strimzi.io/cluster": cluster_name(spec.kafka, spec.connect.active),
+            "strimzi.io/kind": "KafkaConnect",
+        }
+        out.append(opening("to", [workers], REST_PORT))
+        ingress = [opening("from", [_SELECTOR], REST_PORT)]
+        found.append(network_policy(COMPONENT, f"{COMPONENT}-connect", workers, spec.context, ingress=ingress))
+    if out:
+        found.append(network_policy(COMPONENT, COMPONENT, _SELECTOR, spec.context, egress=out))
+    return found

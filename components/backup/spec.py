@@ -1,0 +1,119 @@
+"""What the user writes about backups (requirement A13)."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from components.backup import derive
+from components.component_spec import ComponentSpec
+from components.core.errors import Problem
+from components.core.model import SecretReference, SpecModel, TopicPattern, setting
+from components.core.quantities import Duration
+from components.core.resources import ResourcesSpec
+from components.kafka.clients import listener_problems
+from components.kafka.state import KafkaState
+from components.postgres.spec import VolumeSpec
+from components.tenancy.spec import QuotaSpec
+
+if TYPE_CHECKING:
+    from components.environment import EnvironmentSpec
+
+_CRON = re.compile(r"^(?:(?:[0-9*][0-9,*/-]*)\s+){4}[0-7*][0-7,*/-]*$")
+_HOUR_MS = 3_600_000
+
+
+class BackedUpDataSpec(SpecModel):
+    """Whose records are in a backup. The configuration of all topics always is."""
+
+    pipelines: tuple[str, ...] = setting(
+        (), help="Pipelines, all of whose topics are; * for every one.", becomes="records in a backup; Read ACLs"
+    )
+    topics: tuple[TopicPattern, ...] = setting(
+        (), help="Further topics, or prefixes of names that end in *.", becomes="records in a backup; Read ACLs"
+    )
+
+
+class BackupScheduleSpec(SpecModel):
+    """When backups are made, as cron writes it, in UTC."""
+
+    daily: str | None = setting("0 2 * * *", help="The daily one.", becomes="CronJob backup-daily", pattern=_CRON.pattern)
+    weekly: str | None = setting("0 4 * * 0", help="The weekly one.", becomes="CronJob backup-weekly", pattern=_CRON.pattern)
+
+
+class BackupKeepSpec(SpecModel):
+    """How many are kept of each kind; older ones are deleted after a newer one is whole."""
+
+    daily: int = setting(7, help="Daily ones.", becomes="what cdc backup create deletes", ge=1, le=1000)
+    weekly: int = setting(5, help="Weekly ones.", becomes="what cdc backup create deletes", ge=1, le=1000)
+
+
+class BackupSpec(ComponentSpec):
+    """Backups. On docker cron runs ``cdc backup create``; on Kubernetes a CronJob does."""
+
+    data: BackedUpDataSpec = setting(BackedUpDataSpec, help="Whose records are in it.", becomes="what cdc backup create reads")
+    directory: str = setting(
+        "/var/backups/cdc",
+        help="The folder of all backups; on Kubernetes the volume is mounted there.",
+        becomes="the folder; volumeMounts",
+        pattern=r"^/[A-Za-z0-9._/-]+$",
+    )
+    key: SecretReference | None = setting(
+        None,
+        help="Reference to the key that backups are encrypted with: 64 hexadecimal digits (openssl rand -hex 32). "
+        "Keep it elsewhere too: without it no backup can be read.",
+        becomes="file backup.key in its folder of secrets; --key-file",
+    )
+    schedule: BackupScheduleSpec = setting(BackupScheduleSpec, help="When they are made.", becomes="CronJob.spec.schedule")
+    keep: BackupKeepSpec = setting(BackupKeepSpec, help="How many are kept.", becomes="what cdc backup create deletes")
+    image: str | None = setting(
+        None,
+        help="Image with cdc, pinned by tag or digest; needed on Kubernetes.",
+        becomes="image of the CronJobs",
+        min_length=1,
+    )
+    resources: ResourcesSpec = setting(
+        lambda: ResourcesSpec(cpu=1, memory="2Gi"), help="CPU and memory of a run.", becomes="bounds of the CronJobs"
+    )
+    at_most: Duration = setting(6 * _HOUR_MS, help="How long a run may take.", becomes="activeDeadlineSeconds of the CronJobs")
+    storage: VolumeSpec | None = setting(
+        None, help="On Kubernetes: a volume of our own for backups.", becomes="PersistentVolumeClaim backup"
+    )
+    claim: str | None = setting(
+        None,
+        help="On Kubernetes: a claim that is there already, such as one of another site's storage.",
+        becomes="volumes of the CronJobs",
+        min_length=1,
+    )
+    quota: QuotaSpec = setting(
+        lambda: QuotaSpec(produce="1MB/s", consume="100MB/s", request="200%", controller_mutations="1/s"),
+        help="Quota of the user that reads.",
+        becomes="KafkaUser backup",
+    )
+
+    def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
+        """The user that reads, where one has to be anybody."""
+        return KafkaState((), (derive.user(environment, self),))
+
+    def problems(self) -> list[Problem]:
+        if self.storage is not None and self.claim is not None:
+            return [Problem("claim", "storage is a claim of our own", "keep one of the two")]
+        return []
+
+    def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
+        known = [pipeline.name for pipeline in environment.pipelines]
+        for index, name in enumerate(self.data.pipelines):
+            if name != "*" and name not in known:
+                remedy = f"use one of: {', '.join(known) or 'none declared'}"
+                yield Problem(f"backup.data.pipelines[{index}]", f"there is no pipeline {name}", remedy)
+        names = [topic.name for topic in derive.known_topics(environment)]
+        for index, pattern in enumerate(self.data.topics):
+            if not any(derive.matches(pattern, name) for name in names):
+                yield Problem(f"backup.data.topics[{index}]", f"no topic is called {pattern}", "name one that is declared")
+        if environment.target == "kubernetes":
+            yield from (problem for problem in listener_problems(environment.kafka))
+            if self.image is None:
+                yield Problem("backup.image", "the CronJobs need an image with cdc", "build one, and name it here")
+            if self.storage is None and self.claim is None:
+                yield Problem("backup.storage", "there is nowhere to keep backups", "write a size, or name a claim")
+        elif self.storage is not None or self.claim is not None:
+            yield Problem("backup", "on docker backups go to backup.directory of the host", "leave storage and claim out")

@@ -1,0 +1,1 @@
+"""Metrics, alerts and dashboards, derived from all the rest of the environment."""

@@ -1,0 +1,1 @@
+"""Traces: from the change that Connect reads to the transaction that writes it."""

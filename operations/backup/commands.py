@@ -1,0 +1,359 @@
+"""The verbs of ``cdc backup``."""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.backup.derive import backed_up_topics
+from components.backup.spec import BackupSpec
+from components.core.errors import CdcError
+from components.core.quantities import format_bytes
+from components.environment import EnvironmentSpec
+from operations import project
+from operations.backup.access import Reach, opened
+from operations.backup.contents import observe
+from operations.backup.create import Wanted, create, drop_unfinished, is_id
+from operations.backup.errors import BackupError, DamagedError
+from operations.backup.manifest import Kind, Manifest, proven_manifest, read_manifest
+from operations.backup.restore import Restore
+from operations.backup.retention import prune
+from operations.backup.sealing import read_key
+from operations.backup.store import Folder
+from operations.backup.verify import is_whole, verify
+from operations.options import AuditFile, Json, Root, Stack
+from operations.terminal import BAD, FAINT, GOOD, STRONG, WARN, console, count, print_json, styled
+
+NOT_WHOLE = 3
+_TELL_SECONDS = 0.2
+
+To = Annotated[
+    Path | None, typer.Option("--to", metavar="DIR", help="Folder of all backups. Default: backup.directory of the spec.")
+]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="DIR", help="Folder of all backups. Default: backup.directory of the spec.")
+]
+KeyFile = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="File with the key: openssl rand -hex 32.")]
+KafkaConfig = Annotated[
+    Path, typer.Option("--kafka-config", metavar="FILE", help="Settings of a client of Kafka, key=value lines.")
+]
+KafkaPassword = Annotated[
+    Path | None, typer.Option("--kafka-password-file", metavar="FILE", help="File with that client's password.")
+]
+RegistryUrl = Annotated[
+    str | None, typer.Option("--registry", metavar="URL", help="The schema registry's API as this machine reaches it; or none.")
+]
+RegistryUser = Annotated[str | None, typer.Option("--registry-user", metavar="NAME", help="Whom to enter there as.")]
+RegistryPassword = Annotated[
+    Path | None, typer.Option("--registry-password-file", metavar="FILE", help="File with that user's password.")
+]
+RegistryCa = Annotated[
+    Path | None, typer.Option("--registry-ca-file", metavar="FILE", help="What signed its certificate, PEM.")
+]
+Connect = Annotated[
+    list[str] | None, typer.Option("--connect", metavar="URL", help="REST address of a worker of the active colour; or none.")
+]
+ConnectUser = Annotated[str | None, typer.Option("--connect-user", metavar="NAME", help="Whom to enter there as.")]
+ConnectPassword = Annotated[
+    Path | None, typer.Option("--connect-password-file", metavar="FILE", help="File with that user's password.")
+]
+ConnectCa = Annotated[Path | None, typer.Option("--connect-ca-file", metavar="FILE", help="What signed its certificate, PEM.")]
+Backup = Annotated[str | None, typer.Argument(metavar="BACKUP", help="Its id. Default: the newest whole one.")]
+
+
+def create_command(
+    stack: Stack,
+    kafka_config: KafkaConfig,
+    to: To = None,
+    kind: Annotated[str, typer.Option("--kind", help="daily and weekly ones outlive each other; manual ones stay.")] = "manual",
+    key_file: KeyFile = None,
+    kafka_password_file: KafkaPassword = None,
+    registry: RegistryUrl = None,
+    registry_user: RegistryUser = None,
+    registry_password_file: RegistryPassword = None,
+    registry_ca_file: RegistryCa = None,
+    connect: Connect = None,
+    connect_user: ConnectUser = None,
+    connect_password_file: ConnectPassword = None,
+    connect_ca_file: ConnectCa = None,
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Make a backup of the running environment, then delete those that it outlives. Nothing is written to the cluster.
+
+    What an interrupted run has left is taken away first. Exit codes: 0 made, 2 bad input or no answer; nothing was made.
+    """
+    spec, declared = _declared(root, stack)
+    if kind not in {"daily", "weekly", "manual"}:
+        raise CdcError(f"--kind: {kind!r} is none\n      → write daily, weekly or manual")
+    store = _store(spec, declared, to)
+    reach = Reach(
+        kafka_config,
+        kafka_password_file,
+        registry,
+        registry_user,
+        registry_password_file,
+        registry_ca_file,
+        connect,
+        connect_user,
+        connect_password_file,
+        connect_ca_file,
+    )
+    wanted = Wanted(spec.name, _kind(kind), backed_up_topics(spec, declared), _create_key(declared, key_file))
+    with opened(spec, reach) as (sources, settings), store.locked():
+        left = drop_unfinished(store)
+        tell = progress("read")
+        made = create(wanted, store, sources.kafka, settings, lambda: observe(spec, sources), tell)
+        tell(made.records, made.records)
+        gone = prune(store, _manifests(store), {"daily": declared.keep.daily, "weekly": declared.keep.weekly})
+    if as_json:
+        print_json({**_summary(made, True), "unfinishedRemoved": left, "outlivedRemoved": gone})
+        return
+    out = console()
+    out.print(styled((made.id, STRONG), f": {count(made.records, 'record')}, {format_bytes(made.size)}, ", (made.sealed, GOOD)))
+    for name in left:
+        out.print(styled((f"{name}: was never finished, and is gone", WARN)))
+    for name in gone:
+        out.print(styled((f"{name}: is outlived, and gone", FAINT)))
+
+
+def verify_command(
+    stack: Stack,
+    backup: Backup = None,
+    from_folder: From = None,
+    key_file: KeyFile = None,
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Read all of a backup: checksums, decryption, records per partition, no file missing and none besides.
+
+    Exit codes: 0 whole, 2 bad input or another key, 3 not whole.
+    """
+    spec, declared = _declared(root, stack)
+    store = _store(spec, declared, from_folder)
+    name = _chosen(store, backup)
+    tell = progress("checked")
+    found = verify(store, name, _key(key_file), tell)
+    if as_json:
+        print_json({**_summary(found.manifest, not found.problems), "problems": found.problems})
+    else:
+        out = console()
+        for problem in found.problems:
+            out.print(styled((problem, BAD)))
+        verdict = ("not whole", BAD) if found.problems else ("whole", GOOD)
+        out.print(styled((name, STRONG), ": ", verdict, f", {count(found.manifest.records, 'record')}"))
+    raise typer.Exit(NOT_WHOLE if found.problems else 0)
+
+
+def restore_command(
+    stack: Stack,
+    kafka_config: KafkaConfig,
+    backup: Backup = None,
+    from_folder: From = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="STACK", help="Restore the backup of another environment into this one.")
+    ] = None,
+    into_existing: Annotated[
+        bool, typer.Option("--into-existing", help="Add to a target that is in use; what is there is not changed.")
+    ] = False,
+    key_file: KeyFile = None,
+    kafka_password_file: KafkaPassword = None,
+    registry: RegistryUrl = None,
+    registry_user: RegistryUser = None,
+    registry_password_file: RegistryPassword = None,
+    registry_ca_file: RegistryCa = None,
+    connect: Connect = None,
+    connect_user: ConnectUser = None,
+    connect_password_file: ConnectPassword = None,
+    connect_ca_file: ConnectCa = None,
+    audit_log: AuditFile = None,
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Put a backup into an empty cluster: topics, records, schemas with their ids, ACLs, connectors that do not run yet,
+    groups.
+
+    Every file is judged before anything is changed. A run that was killed is finished by running the same again, and repeats
+    nothing. Exit codes: 0 restored, 2 bad input, no answer, or a target in use, 3 the backup is damaged.
+    """
+    from operations.audit_log import audited
+
+    spec, declared = _declared(root, stack)
+    store = _store(spec, declared, from_folder, of)
+    name = _chosen(store, backup)
+    manifest, seal = proven_manifest(store, name, _key(key_file))
+    if manifest.environment != (of or spec.name):
+        raise BackupError(
+            f"{name}: is of {manifest.environment}, not of {of or spec.name}"
+            f"\n      → say --of {manifest.environment} if it is meant"
+        )
+    reach = Reach(
+        kafka_config,
+        kafka_password_file,
+        registry,
+        registry_user,
+        registry_password_file,
+        registry_ca_file,
+        connect,
+        connect_user,
+        connect_password_file,
+        connect_ca_file,
+    )
+    folder = project.find_root(root)
+    with opened(spec, reach) as (sources, settings), audited(folder, spec.name, "backup restore", audit_log) as log:
+        tellers = {what: progress(what) for what in ("checked", "restored")}
+        done = Restore(
+            store,
+            manifest,
+            seal,
+            sources,
+            settings,
+            into_existing,
+            log,
+            lambda what, now, all_of_it: tellers[what](now, all_of_it),
+        ).run()
+    if as_json:
+        print_json({"backup": name, "stack": spec.name} | {field: getattr(done, field) for field in done.__slots__})
+        return
+    out = console()
+    out.print(
+        styled(
+            (name, STRONG),
+            f": {count(done.topics, 'topic')}, {count(done.records, 'record')}, {count(done.groups, 'group')}, ",
+            f"{count(done.schemas, 'schema')}, {count(done.connectors, 'connector')}",
+        )
+    )
+    for note in done.notes:
+        out.print(styled((note, WARN)))
+
+
+def list_command(
+    stack: Stack,
+    from_folder: From = None,
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """What backups there are, how old and large, and whether their files are all there (cdc backup verify reads them too).
+
+    Exit codes: 0 all are whole, 2 bad input, 3 one is not, or there is none.
+    """
+    spec, declared = _declared(root, stack)
+    store = _store(spec, declared, from_folder)
+    names = [name for name in store.children() if is_id(name)]
+    found = [(name, _read_or_none(store, name)) for name in names]
+    rows = [
+        {"id": name, "whole": False} if manifest is None else _summary(manifest, is_whole(store, manifest))
+        for name, manifest in found
+    ]
+    if as_json:
+        print_json({"stack": spec.name, "backups": rows})
+    else:
+        _show(rows)
+    raise typer.Exit(0 if rows and all(row["whole"] for row in rows) else NOT_WHOLE)
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    out = console()
+    for row in rows:
+        verdict = ("whole", GOOD) if row["whole"] else ("not whole", BAD)
+        if "kind" not in row:
+            out.print(styled((row["id"], STRONG), "  ", verdict, "  was never finished"))
+            continue
+        size = f"{format_bytes(row['bytes'])}  {count(row['records'], 'record')}"
+        what = f"  {row['kind']}  {row['age']} old  {size}  {row['sealed']}"
+        out.print(styled((row["id"], STRONG), "  ", verdict, what))
+    if not rows:
+        out.print(styled(("there is no backup", BAD)))
+
+
+def _summary(manifest: Manifest, whole: bool) -> dict[str, Any]:
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(manifest.ended)).total_seconds()))
+    days, rest = divmod(seconds, 86_400)
+    return {
+        "id": manifest.id,
+        "environment": manifest.environment,
+        "kind": manifest.kind,
+        "began": manifest.began,
+        "ended": manifest.ended,
+        "ageSeconds": seconds,
+        "age": f"{days} d" if days else f"{rest // 3600} h" if rest >= 3600 else f"{rest // 60} min",
+        "bytes": manifest.size,
+        "records": manifest.records,
+        "files": len(manifest.files),
+        "sealed": manifest.sealed,
+        "key": manifest.key or None,
+        "whole": whole,
+    }
+
+
+def _declared(root: Path | None, stack: str) -> tuple[EnvironmentSpec, BackupSpec]:
+    spec = project.load(project.find_root(root), stack)
+    if spec.backup is None:
+        raise CdcError(f"{spec.name}: no backup is declared\n      → declare backup; see cdc explain backup")
+    return spec, spec.backup
+
+
+def _store(spec: EnvironmentSpec, declared: BackupSpec, folder: Path | None, of: str | None = None) -> Folder:
+    return Folder((folder or Path(declared.directory)) / (of or spec.name))
+
+
+def _kind(text: str) -> Kind:
+    return "daily" if text == "daily" else "weekly" if text == "weekly" else "manual"
+
+
+def _create_key(declared: BackupSpec, file: Path | None) -> bytes | None:
+    if declared.key is not None and file is None:
+        raise CdcError("backups are encrypted here\n      → name the file of the key with --key-file")
+    if declared.key is None and file is not None:
+        raise CdcError("--key-file: backups are not encrypted here\n      → set backup.key, or leave the option out")
+    return _key(file)
+
+
+def _key(file: Path | None) -> bytes | None:
+    return None if file is None else read_key(file)
+
+
+def _chosen(store: Folder, backup: str | None) -> str:
+    if backup is not None:
+        if not is_id(backup):
+            raise CdcError(f"{backup!r} is no id of a backup\n      → use one that cdc backup list shows")
+        return backup
+    found = [manifest.id for manifest in _manifests(store)]
+    if not found:
+        raise BackupError(
+            f"{store.path}: there is no backup\n      → make one with cdc backup create, or name another folder with --from"
+        )
+    return max(found)
+
+
+def _manifests(store: Folder) -> list[Manifest]:
+    found = [_read_or_none(store, name) for name in store.children() if is_id(name)]
+    return [manifest for manifest in found if manifest is not None]
+
+
+def _read_or_none(store: Folder, name: str) -> Manifest | None:
+    try:
+        return read_manifest(store, name)
+    except DamagedError:
+        return None
+
+
+def progress(what: str) -> Callable[[int, int], None]:
+    """Tells a person how far it is, on a terminal and not more than a few times a second."""
+    told = 0.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if not sys.stderr.isatty() or (now - told < _TELL_SECONDS and done < total):
+            return
+        told = now
+        share = 100 if total == 0 else min(100, 100 * done // total)
+        sys.stderr.write(f"\r{what} {share:3d} % ({done:,} of {total:,})" + ("\n" if done >= total else ""))
+        sys.stderr.flush()
+
+    return tell

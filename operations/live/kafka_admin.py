@@ -1,0 +1,222 @@
+"""What a Kafka cluster holds besides its records, and changing that, through the client's admin interface.
+
+librdkafka has no call for quotas, and Kafka gives no hash of a SCRAM password to anybody.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from operations.live.kafka import ANSWER_SECONDS, Partition, Settings, UnreachableError
+
+Answer = TypeVar("Answer")
+_AT_ONCE = 200
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+QUIET = logging.getLogger("cdc.librdkafka")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
+
+
+_REFUSED = {
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+
+
+class RefusedError(UnreachableError):
+    """The user may not."""
+
+
+class KafkaAdmin:
+    """Every method raises :class:`UnreachableError` with what to do."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name, self._address = name, settings["bootstrap.servers"]
+        try:
+            self._admin = AdminClient(dict(settings), logger=QUIET)
+        except KafkaException as error:
+            raise UnreachableError(f"{name}: {error.args[0].str()}\n      → mend the client's settings") from None
+
+    def cluster_id(self) -> str:
+        """Kafka's own id of the cluster."""
+        return str(self._ask(lambda: self._admin.list_topics(timeout=ANSWER_SECONDS)).cluster_id)
+
+    def brokers(self) -> int:
+        """How many there are."""
+        return len(self._ask(lambda: self._admin.list_topics(timeout=ANSWER_SECONDS)).brokers)
+
+    def topics(self) -> dict[str, dict[str, Any]]:
+        """All but Kafka's internal ones: partitions, replicas and what their configuration says for itself."""
+        found = self._ask(lambda: self._admin.list_topics(timeout=ANSWER_SECONDS)).topics
+        names = sorted(name for name, topic in found.items() if topic.error is None and not name.startswith("__"))
+        described: dict[str, dict[str, Any]] = {}
+        for begin in range(0, len(names), _AT_ONCE):
+            part = names[begin : begin + _AT_ONCE]
+            resources = [ConfigResource(ResourceType.TOPIC, name) for name in part]
+            for resource, found_entries in self._all(self._admin.describe_configs, resources).items():
+                entries = found_entries.values()
+                own = {e.name: e.value for e in entries if e.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value}
+                partitions = found[resource.name].partitions
+                replicas = min((len(each.replicas) for each in partitions.values()), default=1)
+                described[resource.name] = {
+                    "partitions": len(partitions),
+                    "replicas": replicas,
+                    "config": dict(sorted(own.items())),
+                }
+        return dict(sorted(described.items()))
+
+    def begins(self, places: Collection[Partition]) -> dict[Partition, int]:
+        """The first offset of each."""
+        return self._offsets(places, _EARLIEST)
+
+    def ends(self, places: Collection[Partition]) -> dict[Partition, int]:
+        """The offset behind the last record that a reader of committed ones gets."""
+        return self._offsets(places, _LATEST)
+
+    def _offsets(self, places: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+        if not places:
+            return {}
+        asked = {TopicPartition(*place): spec for place in places}
+        level = IsolationLevel.READ_COMMITTED
+        request = partial(self._admin.list_offsets, isolation_level=level, request_timeout=ANSWER_SECONDS)
+        answers = self._all(request, asked)
+        return {(place.topic, place.partition): answer.offset for place, answer in answers.items()}
+
+    def groups(self) -> dict[str, dict[Partition, int]]:
+        """Where every consumer group stands; those that stand nowhere, or that this user may not see, are left out."""
+        listing = self._ask(lambda: self._admin.list_consumer_groups(request_timeout=ANSWER_SECONDS).result())
+        found = {group.group_id: self.committed(group.group_id, hidden={}) for group in listing.valid}
+        return {group: offsets for group, offsets in sorted(found.items()) if offsets}
+
+    def committed(self, group: str, hidden: dict[Partition, int] | None = None) -> dict[Partition, int]:
+        """Where one group stands; ``hidden`` of one that this user may not see, if that is no error."""
+        asked = [ConsumerGroupTopicPartitions(group)]
+        try:
+            [answer] = self._ask(lambda: [f.result() for f in self._admin.list_consumer_group_offsets(asked).values()])
+        except RefusedError:
+            if hidden is None:
+                raise
+            return hidden
+        places = answer.topic_partitions or []
+        return {(place.topic, place.partition): place.offset for place in places if place.offset >= 0}
+
+    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """Put a group without members at these offsets."""
+        places = [TopicPartition(*place, offset) for place, offset in sorted(offsets.items())]
+        asked = [ConsumerGroupTopicPartitions(group, places)]
+        [answer] = self._all(self._admin.alter_consumer_group_offsets, asked).values()
+        for place in answer.topic_partitions or []:
+            if place.error is not None:
+                raise self._failed(place.error)
+
+    def acls(self) -> list[dict[str, str]] | None:
+        """Every binding; ``None`` where the brokers judge nobody."""
+        any_name: Any = None
+        everything = AclBindingFilter(
+            ResourceType.ANY, any_name, ResourcePatternType.ANY, any_name, any_name, AclOperation.ANY, AclPermissionType.ANY
+        )
+        try:
+            bindings = self._ask(lambda: self._admin.describe_acls(everything)).result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.SECURITY_DISABLED:
+                return None
+            raise self._failed(error.args[0]) from None
+        return sorted((_acl_record(binding) for binding in bindings), key=lambda record: tuple(record.values()))
+
+    def create_acls(self, records: Iterable[Mapping[str, str]]) -> None:
+        """Those that are there already stay as they are."""
+        bindings = [_acl_binding(record) for record in records]
+        if bindings:
+            self._all(self._admin.create_acls, bindings)
+
+    def scram_users(self) -> dict[str, list[dict[str, Any]]]:
+        """Names with mechanisms and iterations. Kafka tells nothing else of a password."""
+        everybody: Any = self._admin.describe_user_scram_credentials
+        users = self._ask(lambda: everybody().result())
+        return {
+            name: [{"mechanism": one.mechanism.name, "iterations": one.iterations} for one in user.scram_credential_infos]
+            for name, user in sorted(users.items())
+        }
+
+    def create_topic(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
+        """Make one, and wait until every broker that may be asked knows it."""
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=dict(config))
+        [answer] = self._ask(lambda: self._admin.create_topics([topic], operation_timeout=ANSWER_SECONDS)).values()
+        try:
+            answer.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise self._failed(error.args[0], f"topic {name}: ") from None
+
+    def delete_topic(self, name: str) -> None:
+        """Take one away."""
+        self._all(self._admin.delete_topics, [name])
+
+    def configure(self, topic: str, config: Mapping[str, str | None]) -> None:
+        """Set keys of a topic's configuration; ``None`` leaves one to the cluster's default."""
+        entries = [
+            ConfigEntry(
+                key,
+                value,
+                incremental_operation=AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET,
+            )
+            for key, value in sorted(config.items())
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        self._all(self._admin.incremental_alter_configs, [resource])
+
+    def _all(self, request: Callable[[Any], Mapping[Any, "Future[Any]"]], asked: Any) -> dict[Any, Any]:
+        """The answers to all parts of one request."""
+        return self._ask(lambda: {part: future.result() for part, future in request(asked).items()})
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """librdkafka fails what it was about to send to a bootstrap server at the moment when it lets go of that one for a
+        broker it has learned of; such a request never left, and is made again."""
+        while True:
+            try:
+                return question()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError._DESTROY_BROKER:
+                    raise self._failed(error.args[0]) from None
+
+    def _failed(self, error: KafkaError, what: str = "") -> UnreachableError:
+        kind = RefusedError if error.code() in _REFUSED else UnreachableError
+        return kind(
+            f"{self.name} ({self._address}): {what}{error.str()}\n      → look at its brokers, its address and its user"
+        )
+
+
+def _acl_record(binding: AclBinding) -> dict[str, str]:
+    return {
+        "principal": binding.principal,
+        "permission": AclPermissionType(binding.permission_type).name,
+        "operation": AclOperation(binding.operation).name,
+        "resource": ResourceType(binding.restype).name,
+        "pattern": ResourcePatternType(binding.resource_pattern_type).name,
+        "name": binding.name,
+        "host": binding.host,
+    }
+
+
+def _acl_binding(record: Mapping[str, str]) -> AclBinding:
+    return AclBinding(
+        ResourceType[record["resource"]],
+        record["name"],
+        ResourcePatternType[record["pattern"]],
+        record["principal"],
+        record["host"],
+        AclOperation[record["operation"]],
+        AclPermissionType[record["permission"]],
+    )

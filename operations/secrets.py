@@ -1,0 +1,83 @@
+"""``cdc secrets``: the files of secrets that containers read, from Vault."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.core.errors import CdcError
+from operations import project
+from operations.options import Json, Root, Stack
+from operations.terminal import FAINT, GOOD, console, count, print_json, styled
+from operations.vault import Address, CaFile, TokenFile, opened
+
+EPILOG = """\b
+Each workload's secrets are read as that workload, so the token needs no more
+than the policy cdc-<stack>-pull. Certificates are issued where they are
+missing, and renewed when their time comes; what is there and good is kept.
+Run it again from a timer. Vault is found and entered as by cdc vault.
+
+\b
+Examples:
+  cdc secrets pull stage --to /etc/cdc/secrets
+  cdc secrets pull dev --to secrets --owner 1000:1000
+
+\b
+Exit codes:
+  0  every file is there
+  2  bad input; Vault cannot be reached or refuses; a key is missing: nothing
+     was written"""
+
+
+class Action(enum.StrEnum):
+    """What to do."""
+
+    pull = "pull"
+
+
+def _owner(text: str) -> tuple[int, int]:
+    uid, _, gid = text.partition(":")
+    if not uid.isdigit() or not (gid or uid).isdigit():
+        raise typer.BadParameter(f"{text!r} is no owner; write numbers, such as 1000:1000")
+    return int(uid), int(gid or uid)
+
+
+def command(
+    action: Annotated[Action, typer.Argument(help="pull: write the files.")],
+    stack: Stack,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder that CDC_SECRETS_DIR names.")],
+    owner: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            "--owner", metavar="UID:GID", parser=_owner, help="Whose the files are. Default, for root: each container's user."
+        ),
+    ] = None,
+    address: Address = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Write the secrets of every container on this machine."""
+    from operations.secret_files import gather, write
+
+    spec = project.load(project.find_root(root), stack)
+    if spec.target != "docker":
+        raise CdcError(
+            f"{spec.name} runs on Kubernetes, where the external-secrets operator does this\n      → see docs/vault.md"
+        )
+    with opened(spec, (address, ca_file, token_file)) as vault:
+        vault.check_open()
+        pulled = gather(spec, vault, to, vault.now())
+    changed = write(to, pulled, owner)
+    left = [f"{each.container}/{name}" for each in pulled for name in each.left]
+    if as_json:
+        print_json({"stack": spec.name, "action": action.value, "written": changed, "notFromVault": left})
+        return
+    out = console()
+    for name in changed:
+        out.print(styled(("+ ", GOOD), name))
+    for name in left:
+        out.print(styled((f"  {name}: is not from Vault; put it there yourself", FAINT)))
+    out.print(styled(("✓ ", GOOD), f"{spec.name}: {count(len(changed), 'file')} written"))

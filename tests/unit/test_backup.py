@@ -1,0 +1,208 @@
+"""Backups where no cluster is needed: what is derived and rendered, how records are packed and sealed, what is kept."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.backup.derive import backed_up_topics
+from components.backup.render import render
+from components.core.errors import SpecError
+from components.environment import EnvironmentSpec
+from components.loading import build_environment
+from operations.backup.chunks import Headers, decode, encode
+from operations.backup.contents import refuse_secrets, vault_names
+from operations.backup.errors import BackupError, DamagedError
+from operations.backup.loading import Placed, new_offset
+from operations.backup.manifest import File, Kind, Manifest
+from operations.backup.retention import outlived
+from operations.backup.sealing import new_salt, read_key, seal_of
+
+KEY = bytes(range(32))
+
+
+def environment(backup: dict[str, Any], target: str = "kubernetes", **more: Any) -> EnvironmentSpec:
+    """Two pipelines of one tenant, and a topic that somebody declared."""
+    pipelines = [
+        {
+            "name": name,
+            "tenant": "shop",
+            "source": {"mysql": {"host": "db", "password": "vault:cdc/db#password", "tables": [f"shop.{name}"]}},
+            "sink": {"postgres": {"database": "w"}},
+        }
+        for name in ("orders", "items")
+    ]
+    kafka = {
+        "brokers": {"replicas": 3},
+        "listeners": [{"name": "clients", "port": 9093}],
+        "topics": [{"name": "shop_audit", "owner": "team", "partitions": 1}],
+    }
+    values = {
+        "tier": "staging",
+        "target": target,
+        "kafka": kafka,
+        "tenants": [{"name": "shop", "owner": "team"}],
+        "pipelines": pipelines,
+        "backup": backup,
+        **more,
+    }
+    return build_environment(values, "trial", "trial")
+
+
+BASE = {"image": "acme/cdc:1", "storage": "10Gi", "key": "vault:cdc/backup#key"}
+
+
+def test_the_user_reads_what_is_backed_up_and_changes_nothing() -> None:
+    spec = environment({**BASE, "data": {"pipelines": ["orders"], "topics": ["shop_au*"]}})
+    assert spec.backup is not None
+    [user] = [user for user in spec.kafka_state.users if user.name == "backup"]
+    own = ("dlq", "heartbeat", "orders", "schema_history", "signals")
+    assert backed_up_topics(spec, spec.backup) == ("shop_audit", *(f"shop_orders_{name}" for name in own))
+    reads = {acl.name for acl in user.acls if acl.resource == "topic" and "Read" in acl.operations}
+    assert reads == set(backed_up_topics(spec, spec.backup))
+    assert {name for acl in user.acls for name in acl.operations} == {"Describe", "DescribeConfigs", "Read"}
+    assert not [acl for acl in user.acls if acl.name == "*"]
+
+
+def test_cron_jobs_run_one_at_a_time_with_secrets_as_files() -> None:
+    spec = environment({**BASE, "data": {"pipelines": ["*"]}})
+    jobs = {manifest.name: manifest.body["spec"] for manifest in render(spec).manifests if manifest.kind == "CronJob"}
+    assert set(jobs) == {"backup-daily", "backup-weekly"}
+    job = jobs["backup-weekly"]
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    command = pod["containers"][0]["command"]
+    assert (job["concurrencyPolicy"], job["timeZone"]) == ("Forbid", "Etc/UTC")
+    assert command[:5] == ["cdc", "backup", "create", "trial", "--root"]
+    assert command[command.index("--kind") + 1] == "weekly"
+    assert command[command.index("--key-file") + 1] == "/run/secrets/backup/backup.key"
+    [secrets] = [volume["projected"]["sources"] for volume in pod["volumes"] if volume["name"] == "secrets"]
+    items = {item["path"] for source in secrets for item in source["secret"]["items"]}
+    assert items == {"backup.key", "backup.password", "cluster-ca.pem"}
+
+
+def test_the_job_reads_the_same_environment_as_was_rendered() -> None:
+    spec = environment({**BASE, "data": {"pipelines": ["*"]}})
+    [project] = [manifest.body["data"] for manifest in render(spec).manifests if manifest.kind == "ConfigMap"]
+    written = json.loads(project["Pulumi.trial.yaml"])["config"]["cdc-platform:environment"]
+    assert build_environment(written, "trial", "trial") == spec
+    assert "password" not in project["kafka.properties"]
+
+
+def test_on_docker_nothing_runs() -> None:
+    assert render(environment({"data": {"pipelines": ["orders"]}}, "docker")).manifests == ()
+
+
+@pytest.mark.parametrize(
+    ("backup", "path"),
+    [
+        ({**BASE, "data": {"pipelines": ["nobody"]}}, "backup.data.pipelines[0]"),
+        ({**BASE, "data": {"topics": ["nobody*"]}}, "backup.data.topics[0]"),
+        ({"storage": "1Gi"}, "backup.image"),
+        ({"image": "acme/cdc:1"}, "backup.storage"),
+        ({**BASE, "claim": "other"}, "backup.claim"),
+        ({**BASE, "schedule": {"daily": "at noon"}}, "backup.schedule.daily"),
+    ],
+)
+def test_what_does_not_fit_is_refused(backup: dict[str, Any], path: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        environment(backup)
+    assert path in [problem.path for problem in refused.value.problems]
+
+
+@dataclass(frozen=True)
+class FakeMessage:
+    """A record as the client gives it."""
+
+    record: tuple[int, int, bytes | None, bytes | None, Headers]
+
+    def offset(self) -> int:
+        return self.record[0]
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.record[1]
+
+    def key(self) -> bytes | None:
+        return self.record[2]
+
+    def value(self) -> bytes | None:
+        return self.record[3]
+
+    def headers(self) -> Headers | None:
+        return self.record[4] or None
+
+
+_BYTES = st.none() | st.binary(max_size=40)
+_RECORDS = st.tuples(
+    st.integers(0, 2**62), st.integers(-1, 2**62), _BYTES, _BYTES, st.lists(st.tuples(st.text(max_size=5), _BYTES), max_size=3)
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(_RECORDS, min_size=1, max_size=20))
+def test_records_come_out_as_they_went_in(records: list[tuple[int, int, bytes | None, bytes | None, Headers]]) -> None:
+    found = decode(encode([FakeMessage(record) for record in records]))
+    out = zip(found.offsets, found.timestamps, found.keys, found.values, strict=True)
+    assert [(*record, found.headers.get(at, [])) for at, record in enumerate(out)] == records
+
+
+def test_a_file_opens_under_its_own_name_in_its_own_backup_with_its_own_key_only() -> None:
+    salt = new_salt()
+    seal = seal_of("a", salt, KEY)
+    content = seal.close("data/x", 1, b"secret")
+    assert seal.open("data/x", content) == b"secret"
+    assert b"secret" not in content
+    others = [seal_of("b", salt, KEY), seal_of("a", new_salt(), KEY), seal_of("a", salt, bytes(32))]
+    for other, name, changed in [(seal, "data/y", content), *((other, "data/x", content) for other in others)]:
+        with pytest.raises(DamagedError):
+            other.open(name, changed)
+    for at in range(8, len(content)):
+        with pytest.raises(DamagedError):
+            seal.open("data/x", content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+
+
+def test_a_key_that_is_none_is_refused_and_not_repeated(tmp_path: Any) -> None:
+    (tmp_path / "key").write_text("hunter2hunter2")
+    with pytest.raises(BackupError) as refused:
+        read_key(tmp_path / "key")
+    assert "hunter2" not in str(refused.value)
+
+
+def _chunk(first: int, offsets: Sequence[int], at: int) -> Placed:
+    return Placed(File(f"data/t/0/{first}", 1, "", "t", 0, offsets[0], offsets[-1], len(offsets)), at)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(0, 100), (10, 100), (11, 101), (12, 102), (13, 102), (14, 103), (15, 200), (20, 200), (22, 202), (23, 999), (99, 999)],
+)
+def test_a_group_goes_on_with_the_record_that_it_would_have_read_next(old: int, new: int) -> None:
+    """Old offsets 10, 11, 13, 14 and 20 to 22 stand at 100 to 103 and 200 to 202 now."""
+    gaps = [10, 11, 13, 14]
+    chunks = [_chunk(10, gaps, 100), _chunk(20, [20, 21, 22], 200)]
+    assert new_offset(("t", 0), old, chunks, 999, lambda _: gaps) == new
+
+
+def _made(name: str, kind: Kind) -> Manifest:
+    return Manifest(name, "e", "c", kind, "", "", "none", "", "", ())
+
+
+def test_the_newest_of_each_kind_are_kept_and_those_made_by_hand_all() -> None:
+    kinds: list[Kind] = ["daily", "weekly", "manual"]
+    made = [_made(f"{number}{kind}", kind) for number in range(5) for kind in kinds]
+    assert outlived(made, {"daily": 3, "weekly": 4}) == ["0daily", "0weekly", "1daily"]
+
+
+def test_a_connector_that_holds_a_secret_is_refused_without_repeating_it() -> None:
+    with pytest.raises(BackupError) as refused:
+        refuse_secrets("c", {"database.password": "hunter2"})
+    assert "database.password" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    refuse_secrets("c", {"database.password": "${directory:/run:x}", "ssl.key.location": "/x", "key.converter": "Json"})
+
+
+def test_the_names_of_secrets_in_vault_are_known() -> None:
+    assert vault_names(environment(BASE)) == ["cdc/backup#key", "cdc/db#password"]
