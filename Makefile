@@ -56,6 +56,7 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml | .venv/bin/pip
 
 $(DEVELOPMENT): requirements/dev.txt $(RUNTIME)
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@echo $(CURDIR)/sink_worker/python > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sink_worker.pth"
 	@touch $@
 
 # The sink worker's decoder, which is written in Rust.
@@ -63,7 +64,6 @@ $(NATIVE): $(NATIVE_SOURCES) $(DEVELOPMENT)
 	@$(BIN)/python sink_worker/lock.py restore
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/python -m tests.quietly $(BIN)/maturin develop --release --locked --skip-install \
 	  --manifest-path sink_worker/Cargo.toml
-	@echo $(CURDIR)/sink_worker/python > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sink_worker.pth"
 	@touch $@
 
 clean:

@@ -140,7 +140,7 @@ def api_path(entry: Entry) -> str:
         "auth": f"sys/auth/{entry.name}",
         "audit": f"sys/audit/{entry.name}",
         "policy": f"sys/policies/acl/{entry.name}",
-        "authority": f"{entry.name}/root/generate/internal",
+        "authority": "/".join((entry.name, "root", "generate", "internal")),
         "document": entry.name,
     }[entry.kind]
 

@@ -56,7 +56,8 @@ class ApiServer:
 
     def shell(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command line of a shell in which ``kubectl`` is the administrator's."""
-        environment = {"PATH": f"{kubectl().parent}:/usr/bin:/bin", "KUBECONFIG": str(self.kubeconfig)}
+        path, home = f"{kubectl().parent}:/usr/bin:/bin", str(self.kubeconfig.parent)
+        environment = {"PATH": path, "HOME": home, "KUBECONFIG": str(self.kubeconfig)}
         return subprocess.run(
             ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False, env=environment
         )
