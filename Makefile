@@ -8,6 +8,8 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NATIVE := .venv/.native
 NATIVE_SOURCES := $(shell find sink_worker/src -name '*.rs') sink_worker/Cargo.toml sink_worker/Cargo.lock.in sink_worker/pyproject.toml
 FAST := tests/unit tests/contract tests/policy
+# In this order: what is short comes last, so that no process waits long for another at the end.
+REAL := tests/integration tests/sink/integration tests/sink/native tests/sink/unit
 # The real programs of the tests; those that take longest to make come last.
 PROGRAMS := java etcd kafka haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc jmx-exporter \
   postgresql mariadb redis strimzi-crds cloudnative-pg-crds keda-crds chaos-crds compose kubectl prometheus \
@@ -32,7 +34,7 @@ check-fast: $(DEVELOPMENT)
 
 check-real: $(NATIVE)
 	@$(BIN)/python -m tests.toolchain $(PROGRAMS)
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile tests/integration tests/sink
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(REAL)
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
 generated: $(DEVELOPMENT)

@@ -59,8 +59,6 @@ class VerbGroup(typer.core.TyperGroup):
         if args and args[0] not in VERBS:
             for verb in VERBS:  # the suggestions for a misspelt verb come from the loaded ones
                 self.get_command(ctx, verb)
-        if args and args[0] in PURE:  # a closed pipe ends them silently, as it does any Unix tool
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
@@ -130,8 +128,10 @@ def _report_bug(error: Exception) -> None:
 
 
 def main() -> None:
-    """Runs ``cdc``. Ctrl-C ends it with 130."""
+    """Runs ``cdc``. A closed pipe ends a verb that talks to nobody silently, as any Unix tool; Ctrl-C ends it with 130."""
     collect_rarely()
+    if next((argument for argument in sys.argv[1:] if argument in VERBS), None) in PURE:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app(prog_name="cdc")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.backup.names import GROUP, USER
 from components.connect.names import COLOURS, offsets_topic
+from components.core.once import once_for_each
 from components.kafka.acls import group_acl, merged_acls, topic_acl
 from components.kafka.derive import derive_state, sink_group
 from components.kafka.state import AclBinding, Quota, Topic, User, combined
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
 
+@once_for_each
 def known_topics(environment: "EnvironmentSpec") -> tuple[Topic, ...]:
     """Every topic that is declared or derived. Backups have none of their own, and are not asked."""
     others = [part for name, part in environment.components.items() if name != "backup"]

@@ -19,6 +19,7 @@ from components.connect.routes import (
     transforms,
 )
 from components.connect.server_ids import server_id
+from components.core.once import once_for_each
 from components.kafka.clients import KafkaClient, kafka_client, secret_of
 from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
@@ -65,6 +66,7 @@ class Connector:
         return json.dumps(dict(sorted(self.config.items())), indent=2, ensure_ascii=False) + "\n"
 
 
+@once_for_each
 def connectors(environment: "EnvironmentSpec", colour: Colour) -> tuple[Connector, ...]:
     """Every connector of the environment as it is on one colour, sorted by name. None where there is no Connect."""
     connect = environment.connect

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from components.core.once import once_for_each
 from components.core.secrets import SecretFile
 from components.environment import EnvironmentSpec
 from components.kafka.clients import CLUSTER_CA, password_file
@@ -77,6 +78,7 @@ class Access:
         return {path: tuple(sorted(keys)) for path, keys in sorted(found.items())}
 
 
+@once_for_each
 def access(spec: EnvironmentSpec) -> Access:
     """Who reads what in the environment's Vault; nobody where none is declared."""
     if spec.vault is None:
@@ -94,12 +96,19 @@ def access(spec: EnvironmentSpec) -> Access:
     ]
     secrets: list[SharedSecret] = []
     if spec.target == "kubernetes":
+        readers: dict[str, list[Identity]] = defaultdict(list)
+        for identity in identities:
+            for path in identity.paths:
+                readers[path].append(identity)
         for name, keys in _secrets(found).items():
             needed = set(keys.values())
-            reader = next((identity.name for identity in identities if needed <= set(identity.paths)), None)
+            able = (one.name for one in readers[min(needed)] if needed <= set(one.paths)) if needed else iter(())
+            reader = next(able, None)
             if reader is None:
                 reader = f"secret-{name}"
-                identities.append(Identity(reader, tuple(sorted(needed))))
+                identities.append(own := Identity(reader, tuple(sorted(needed))))
+                for path in own.paths:
+                    readers[path].append(own)
             secrets.append(SharedSecret(name, keys, reader))
     ordered = tuple(sorted(identities, key=lambda identity: identity.name))
     return Access(found, ordered, tuple(secrets), authorities(spec))

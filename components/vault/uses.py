@@ -14,6 +14,7 @@ from components.cassandra_agent.render import agent_name
 from components.connect import access as connect
 from components.connect.derive import worker_names
 from components.connect.names import COLOURS, cluster_name
+from components.core.once import once_for_each
 from components.core.secrets import SecretFile, referenced
 from components.environment import EnvironmentSpec
 from components.haproxy.derive import NAME as HAPROXY
@@ -60,6 +61,7 @@ class Use:
     pooled: bool = False
 
 
+@once_for_each
 def uses(spec: EnvironmentSpec) -> tuple[Use, ...]:
     """Every program that reads a secret, by name."""
     found = (use for source in SOURCES for use in source(spec) if use.files)

@@ -1,5 +1,6 @@
 """Somebody is told, in time, and knows what to do (requirements A8, A17, A20, B8, B12)."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -83,14 +84,14 @@ def _before_loss(subject: Subject) -> Iterator[Violation]:
     observed = subject.spec.observability
     if observed is None:
         return
+    retentions: dict[str, list[int]] = defaultdict(list)
+    for topic in subject.state.topics:
+        if ".source." in topic.origin and int(topic.config["retention.ms"]) != FOREVER:
+            retentions[topic.pipeline].append(int(topic.config["retention.ms"]))
     for index, pipeline in enumerate(subject.spec.pipelines):
         own = pipeline.alerts.lag_time
         late = observed.thresholds.lag_time if own is None else own
-        kept = [
-            int(topic.config["retention.ms"])
-            for topic in subject.state.topics
-            if topic.pipeline == pipeline.name and ".source." in topic.origin and int(topic.config["retention.ms"]) != FOREVER
-        ]
+        kept = retentions[pipeline.name]
         if kept and late * 2 > min(kept):
             path = "observability.thresholds.lagTime" if own is None else f"pipelines[{index}].alerts.lagTime"
             yield Violation(
