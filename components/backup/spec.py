@@ -1,11 +1,11 @@
 """What the user writes about backups (requirement A13)."""
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components.backup import derive
 from components.component_spec import ComponentSpec
+from components.core.cron import Schedule
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, TopicPattern, setting
 from components.core.quantities import Duration
@@ -18,7 +18,6 @@ from components.tenancy.spec import QuotaSpec
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
-_CRON = re.compile(r"^(?:(?:[0-9*][0-9,*/-]*)\s+){4}[0-7*][0-7,*/-]*$")
 _HOUR_MS = 3_600_000
 
 
@@ -36,8 +35,8 @@ class BackedUpDataSpec(SpecModel):
 class BackupScheduleSpec(SpecModel):
     """When backups are made, as cron writes it, in UTC."""
 
-    daily: str | None = setting("0 2 * * *", help="The daily one.", becomes="CronJob backup-daily", pattern=_CRON.pattern)
-    weekly: str | None = setting("0 4 * * 0", help="The weekly one.", becomes="CronJob backup-weekly", pattern=_CRON.pattern)
+    daily: Schedule | None = setting("0 2 * * *", help="The daily one, in UTC.", becomes="CronJob backup-daily")
+    weekly: Schedule | None = setting("0 4 * * 0", help="The weekly one, in UTC.", becomes="CronJob backup-weekly")
 
 
 class BackupKeepSpec(SpecModel):

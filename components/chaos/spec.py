@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.chaos.cron import DAY_MINUTES, DAYS, WEEK_MINUTES, Cron, parse
 from components.chaos.kinds import KINDS, KindName
 from components.component_spec import ComponentSpec
+from components.core.cron import DAY_MINUTES, DAYS, WEEK_MINUTES, Cron, Schedule, parse
 from components.core.errors import Problem, WrongValue
 from components.core.model import DnsLabel, SpecModel, duplicates, setting
 from components.core.quantities import Duration, Percent, format_duration
@@ -23,11 +23,6 @@ REST_MINUTES = 10
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-def _schedule(text: str) -> str:
-    parse(text)
-    return text
-
-
 def _load(percent: int) -> int:
     if percent > 100:
         raise WrongValue("is more than all of it", "write at most 100%")
@@ -35,7 +30,6 @@ def _load(percent: int) -> int:
 
 
 ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-Schedule = Annotated[str, AfterValidator(_schedule)]
 Load = Annotated[Percent, AfterValidator(_load)]
 
 

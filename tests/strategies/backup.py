@@ -23,7 +23,7 @@ def backups(draw: Draw, target: str, pipelines: list[str]) -> Plain:
         "data": one_of([{}, {"pipelines": ["*"]}, {"pipelines": pipelines}]),
         "directory": one_of(["/backups", "/srv/b_1"]),
         "key": one_of(["secret:backup#key", "vault:cdc-pipeline/trial/backup#key"]),
-        "schedule": one_of([{"daily": None}, {"weekly": "*/5 0-6 1,15 * 7"}, {}]),
+        "schedule": one_of([{"daily": None}, {"weekly": "*/5 0-6 1,15 * 6"}, {}]),
         "keep": one_of([{"daily": 1, "weekly": 1000}, {}]),
         "atMost": one_of(["1h", "2d"]),
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.chaos.cron import parse
 from components.chaos.kinds import KINDS, NAMES
+from components.core.cron import parse
 from components.core.errors import SpecError, WrongValue
 from components.core.rendered import Manifest
 from components.environment import EnvironmentSpec

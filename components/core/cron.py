@@ -1,8 +1,11 @@
-"""When experiments begin: the five fields of cron that Chaos Mesh reads (robfig/cron v3), in UTC. Pure."""
+"""When something begins: the five fields of cron as Kubernetes and Chaos Mesh read them (robfig/cron v3), in UTC. Pure."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from components.core.errors import WrongValue, shown
 
@@ -35,7 +38,7 @@ class Cron:
 
 def parse(text: object) -> Cron:
     """Raises :class:`WrongValue` for what is no such line; descriptors such as ``@every 1h`` are refused, because they begin
-    whenever Chaos Mesh was started."""
+    whenever their controller was started."""
     fields = text.lower().split() if isinstance(text, str) else []
     if len(fields) != len(_FIELDS):
         raise WrongValue(f"{shown(text)} is not a cron line of five fields", _HOW)
@@ -64,3 +67,12 @@ def _number(text: str, name: str, least: int, most: int) -> int:
     if not least <= value <= most:
         raise WrongValue(f"{shown(text)} is not a {name}", f"write {least} to {most}")
     return value
+
+
+def _parsed(text: str) -> str:
+    parse(text)
+    return text
+
+
+Schedule = Annotated[str, AfterValidator(_parsed)]
+"""A line of cron, as written."""
