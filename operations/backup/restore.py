@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from operations.backup.contents import Contents, Sources
 from operations.backup.errors import BackupError
 from operations.backup.loading import Loader, Placed, control_topic, new_offset, read_progress
 from operations.backup.manifest import Manifest
+from operations.backup.patience import until
 from operations.backup.sealing import Seal
 from operations.backup.store import Store
 from operations.backup.verify import read_contents, read_file, refuse_damaged
@@ -153,7 +154,7 @@ class Restore:
             if file.topic:
                 chunks[file.topic, file.partition].append(Placed(file, placed[file.name]))
         places = [(topic, int(number)) for topic, partitions in self.manifest.spans.items() for number in partitions]
-        ends = self.target.kafka.ends(places)
+        ends = self._settled_ends(places, chunks)
         restored, notes = 0, []
         for group, old in contents.groups.items():
             stands = self.target.kafka.committed(group)
@@ -171,6 +172,19 @@ class Restore:
                     self.target.kafka.commit(group, new)
                 restored += 1
         return restored, notes
+
+    def _settled_ends(self, places: Sequence[Partition], chunks: Mapping[Partition, Sequence[Placed]]) -> dict[Partition, int]:
+        """Where each partition ends. A transaction is committed before all of its partitions say so: until then readers of
+        committed records get less, and a group that had read everything would be put too far back."""
+        written = {place: max(one.first + one.file.records for one in found) for place, found in chunks.items() if found}
+        ends: dict[Partition, int] = {}
+
+        def settled() -> bool:
+            ends.update(self.target.kafka.ends(places))
+            return all(ends.get(place, end) >= end for place, end in written.items())
+
+        until("all that was restored can be read", settled)
+        return ends
 
     def _old_offsets(self, file: Any) -> Any:
         return decode(read_file(self.store, self.manifest, self.seal, file)).offsets
