@@ -217,8 +217,8 @@ def _autoscaler(environment: "EnvironmentSpec", connect: "ConnectSpec") -> Manif
 def connector_manifest(
     environment: "EnvironmentSpec", connect: "ConnectSpec", connector: Connector, colour: Colour
 ) -> Manifest:
-    """One KafkaConnector, which the operator starts again at most so often. Strimzi makes one that is stopped without ever
-    starting it (since 1.2.0); one that says nothing runs."""
+    """One KafkaConnector, which the operator starts again at most so often. One that says nothing runs. One that is stopped is
+    made without ever being started only by operators that have strimzi-kafka-operator#12974; ``cdc connect`` relies on none."""
     labels = {"strimzi.io/cluster": cluster_name(environment.kafka, colour), "cdc.platform/pipeline": connector.pipeline}
     spec = {
         "class": connector.connector_class,
