@@ -192,7 +192,10 @@ class Mover:
         offsets = self.new.offsets(name)
         found = order(offsets, began)
         if found in {"behind", "unknown"} or in_snapshot(offsets):
-            raise ConnectError(f"{name} does not go on on {self.new.name} from where it was on {self.old.name}")
+            raise ConnectError(
+                f"{name} does not go on on {self.new.name} from where it was on {self.old.name}: "
+                f"it was at {real(began)} and is at {real(offsets)}"
+            )
         if state.lives == "running" and found == "ahead":
             self.say(f"{name}: runs on {self.new.name} and moves on")
             return True
