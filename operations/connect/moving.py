@@ -12,7 +12,7 @@ from typing import Literal
 
 from components.connect.connectors import Connector
 from operations.connect.cluster import Cluster, ConnectError, NotRead, Offsets, State
-from operations.connect.positions import FENCE_OFFSETS, in_snapshot, order, real
+from operations.connect.positions import FENCE_OFFSETS, begins_transaction_anew, in_snapshot, order, real
 
 Step = Literal["create", "stop", "copy", "start", "compare", "verify", "none", "absent"]
 Say = Callable[[str], None]
@@ -191,7 +191,8 @@ class Mover:
             raise ConnectError(f"{name} fails on {self.new.name}: {'it is gone' if state is None else state.why}")
         offsets = self.new.offsets(name)
         found = order(offsets, began)
-        if found in {"behind", "unknown"} or in_snapshot(offsets):
+        astray = found in {"behind", "unknown"} and not begins_transaction_anew(offsets, began)
+        if astray or in_snapshot(offsets):
             raise ConnectError(
                 f"{name} does not go on on {self.new.name} from where it was on {self.old.name}: "
                 f"it was at {real(began)} and is at {real(offsets)}"

@@ -19,6 +19,8 @@ its offsets in a topic of its own: the transaction is committed before the tombs
 
 FENCE_OFFSETS: Offsets = ({"partition": FENCE, "offset": {"file": "none", "pos": 0}},)
 
+_WITHIN = ("event", "row")
+
 _UUID_RANGE = re.compile(r"^([0-9a-fA-F-]{36}(?::[A-Za-z_][\w]*)?):([0-9:-]+)$")
 _MARIADB = re.compile(r"^(\d+)-(\d+)-(\d+)$")
 
@@ -40,6 +42,22 @@ def order(one: Offsets, other: Offsets) -> Order:
         return "same"
     found = {_order(mine.get(partition), theirs.get(partition)) for partition in mine.keys() | theirs.keys()} - {"same"}
     return found.pop() if len(found) == 1 else "same" if not found else "unknown"
+
+
+def begins_transaction_anew(one: Offsets, other: Offsets) -> bool:
+    """Whether ``one`` is behind ``other`` by no more than events of the transaction that both are in.
+
+    A Debezium connector that starts inside a transaction reads it again from its begin and skips what it has sent; a heartbeat
+    in between says how far it has read.
+    """
+    return order(one, other) == "behind" and order(_of_transactions(one), _of_transactions(other)) == "same"
+
+
+def _of_transactions(offsets: Offsets) -> Offsets:
+    return tuple(
+        {**entry, "offset": {key: value for key, value in entry["offset"].items() if key not in _WITHIN}}
+        for entry in real(offsets)
+    )
 
 
 def _by_partition(offsets: Offsets) -> dict[str, Mapping[str, Any]]:
@@ -64,7 +82,8 @@ def _order(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> Or
 
 def _within(offset: Mapping[str, Any]) -> tuple[int, int]:
     """Events and rows that were read after the position itself."""
-    return int(offset.get("event", 0)), int(offset.get("row", 0))
+    event, row = (int(offset.get(key, 0)) for key in _WITHIN)
+    return event, row
 
 
 def _number(file: object) -> tuple[int, str]:

@@ -114,7 +114,7 @@ def idle(config: Config) -> bool:
 
 
 def _offset(connector: str, position: int) -> Mapping[str, Any]:
-    return {"partition": {"server": _server(connector)}, "offset": {"file": "binlog.000001", "pos": position}}
+    return {"partition": {"server": _server(connector)}, "offset": {"file": "binlog.000001", "pos": position, "event": 2}}
 
 
 def _server(connector: str) -> str:

@@ -9,7 +9,7 @@ from components.connect.connectors import Connector
 from operations.connect import moving
 from operations.connect.cluster import ConnectError, Offsets, State
 from operations.connect.moving import Seen, next_step
-from operations.connect.positions import FENCE_OFFSETS, in_snapshot, order, real
+from operations.connect.positions import FENCE_OFFSETS, begins_transaction_anew, in_snapshot, order, real
 from operations.connect.switching import Colours, RolledBack, switch
 from tests.doubles.connect import FakeCluster, Killed, Source
 
@@ -130,6 +130,29 @@ def test_what_fails_on_the_new_colour_takes_all_of_them_back() -> None:
     world.judge()
 
 
+@pytest.mark.parametrize("transactions", [0, 1])
+def test_a_start_in_a_transaction_is_no_failure_and_one_before_it_is(transactions: int) -> None:
+    """What the new colour says right after its start: the same transaction with fewer of its events, or an earlier one."""
+    world = World()
+    seen: set[str] = set()
+
+    def offsets(name: str) -> Offsets:
+        if world.green.lives[name] == "stopped" or name in seen:
+            return FakeCluster.offsets(world.green, name)
+        seen.add(name)
+        position = world.blue.positions[name] - transactions
+        return ({"partition": {"server": name}, "offset": {"file": "binlog.000001", "pos": position, "event": 1}},)
+
+    world.green.offsets = offsets  # type: ignore[method-assign]
+    if transactions:
+        with pytest.raises(RolledBack, match=r"does not go on on green from where it was on blue: it was at .*'pos': "):
+            world.switch()
+    else:
+        world.switch()
+    assert world.running(world.blue if transactions else world.green) == sorted(NAMES)
+    world.judge()
+
+
 def test_a_configuration_that_is_refused_stops_nothing() -> None:
     world = World()
     world.green.refuses = {"invoices"}
@@ -227,6 +250,21 @@ def at(**offset: object) -> Offsets:
 )
 def test_of_two_positions_one_is_further(one: Offsets, other: Offsets, wanted: str) -> None:
     assert order(one, other) == wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        (at(file="b.1", pos=4, event=1), at(file="b.1", pos=4, event=2, row=1), True),
+        (at(file="b.1", pos=4, gtids="0-1-7"), at(file="b.1", pos=4, gtids="0-1-7", event=2, row=1), True),
+        (at(file="b.1", pos=4, gtids="0-1-6"), at(file="b.1", pos=4, gtids="0-1-7", event=2), False),
+        (at(file="b.1", pos=3), at(file="b.1", pos=4, event=2), False),
+        (at(file="b.1", pos=4), at(file="b.1", pos=4), False),
+        ((), at(file="b.1", pos=4, event=2), False),
+    ],
+)
+def test_a_connector_that_reads_its_transaction_again_has_not_lost_its_way(one: Offsets, other: Offsets, wanted: bool) -> None:
+    assert begins_transaction_anew(one, other) is wanted
 
 
 def test_a_first_snapshot_is_unfinished_until_the_source_is_streamed() -> None:
