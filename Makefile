@@ -11,11 +11,11 @@ FAST := tests/unit tests/contract tests/policy
 # In this order: what is short comes last, so that no process waits long for another at the end.
 REAL := tests/integration tests/sink/integration tests/sink/native tests/sink/unit
 # The real programs of the tests; those that take longest to make come last.
-PROGRAMS := java etcd kafka haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc jmx-exporter \
+PROGRAMS := java etcd kafka kafka-startup haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc cassandra debezium-cassandra jmx-exporter \
   postgresql mariadb redis strimzi-crds cloudnative-pg-crds keda-crds chaos-crds compose kubectl prometheus \
-  monitoring-crds otel-java-agent pulumi kube-apiserver jaeger secret-crds vault
+  monitoring-crds otel-java-agent pulumi kube-apiserver s3-gateway jaeger secret-crds vault
 
-.PHONY: preview test check-fast check-real generated bench clean
+.PHONY: preview test check-fast check-real generated images bench clean
 
 preview: $(RUNTIME)
 	@$(BIN)/cdc preview dev
@@ -37,12 +37,18 @@ check-real: $(NATIVE)
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(REAL)
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
-generated: $(DEVELOPMENT)
+generated: $(NATIVE)
 	@for stack in dev prod prod-dr; do $(BIN)/cdc render $$stack; done
 	@$(BIN)/cdc schema --output docs/schema/stack.schema.json
 	@$(BIN)/python -m policies.catalogue > docs/policies.md
+	@$(BIN)/python -m sink_worker check-config --schema > sink_worker/settings.schema.json
+	@$(BIN)/python -m sink_worker admin openapi > docs/admin-api.openapi.json
 	@$(BIN)/python -m policies.hops_page prod prod-dr > docs/security.md
 	@$(BIN)/python -m tests.golden.regenerate
+
+# Both images from their Dockerfiles, by a docker engine of its own, and what must hold for them. Not part of the tests: it takes long.
+images: $(DEVELOPMENT)
+	@$(BIN)/python -m tests.images
 
 bench: $(DEVELOPMENT)
 	@$(BIN)/python -m bench

@@ -96,7 +96,8 @@ def _pipeline(index: int) -> str:
     return dedent(f"""\
         - name: pipeline{index}
           tenant: {_tenant(index)}
-          source: {{mysql: {{host: db{index}, password: "vault:cdc-pipeline/bench/db{index}#password", tables: [{tables}]}}}}
+          source:
+            mysql: {{host: db{index}, password: "vault:cdc-pipeline/bench/db{index}#password", tls: {{}}, tables: [{tables}]}}
           sink: {{postgres: {{database: warehouse, schema: shop{index}}}}}
         """)
 

@@ -18,6 +18,7 @@ from components.core.context import Context, Target, Tier
 from components.core.errors import Problem, SpecError, WrongValue, shown
 from components.core.model import DnsLabel, SpecModel, duplicates, setting
 from components.core.paths import format_path, format_step
+from components.development.spec import DevelopmentSpec
 from components.haproxy.spec import HaproxySpec
 from components.kafka.check import check_kafka, check_state
 from components.kafka.derive import derive_state, sink_group
@@ -29,6 +30,7 @@ from components.observability.spec import ObservabilitySpec
 from components.pipelines.spec import PipelineSpec
 from components.postgres.derive import destination
 from components.postgres.spec import PostgresSpec
+from components.promotion.spec import PromotionSpec
 from components.redis.spec import RedisSpec
 from components.schema_registry.spec import SchemaRegistrySpec
 from components.sink.spec import SinkWorkersSpec
@@ -169,11 +171,17 @@ class EnvironmentSpec(SpecModel):
     chaos: ChaosSpec | None = setting(
         None, help="What is broken on purpose; nothing when left out.", becomes="Schedule chaos-<name> of Chaos Mesh"
     )
+    development: DevelopmentSpec | None = setting(
+        None, help="Databases to read from, on one's own machine only; none when left out.", becomes="container mariadb"
+    )
     backup: BackupSpec | None = setting(
         None, help="Backups; none when left out.", becomes="CronJobs backup-daily, backup-weekly; what cdc backup does"
     )
     waivers: tuple[WaiverSpec, ...] = setting(
         (), help="Rules broken knowingly, for a time.", becomes="waived findings of the check"
+    )
+    promotion: PromotionSpec = setting(
+        PromotionSpec, help="What it takes from another environment.", becomes="what cdc promote does"
     )
 
     @property

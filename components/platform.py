@@ -8,6 +8,7 @@ from components.cassandra_agent import render as cassandra_agent
 from components.chaos import render as chaos
 from components.connect import render as connect
 from components.core.rendered import Rendered, merge
+from components.development import render as development
 from components.environment import EnvironmentSpec
 from components.foundation import render as foundation
 from components.haproxy import render as haproxy
@@ -32,6 +33,7 @@ class Part:
 
 PARTS = (
     Part(foundation.render, "components.foundation.component:Foundation"),
+    Part(development.render, "components.development.component:Development"),
     Part(kafka.render, "components.kafka.component:KafkaCluster"),
     Part(mirror_maker.render, "components.mirror_maker.component:MirrorMaker"),
     Part(schema_registry.render, "components.schema_registry.component:SchemaRegistry"),

@@ -17,17 +17,32 @@ from components.core.errors import CdcError, SpecError
 from components.core.garbage import collect_rarely
 from operations.options import Root
 
-PURE = ("preview", "render", "check", "diff", "explain", "lineage", "schema", "audit")
-LIVE = ("schemas", "connect", "dr", "postgres", "vault", "secrets", "backup")
+PURE = ("preview", "render", "check", "diff", "promote", "explain", "lineage", "schema", "audit")
+LIVE = (
+    "adopt",
+    "status",
+    "plan",
+    "apply",
+    "drift",
+    "schemas",
+    "connect",
+    "dr",
+    "postgres",
+    "vault",
+    "secrets",
+    "backup",
+    "mock",
+)
 """These talk to servers. One that closes its connection early must be an error that is told, and not the end of ``cdc``."""
 VERBS = (*PURE, *LIVE)
 EPILOG = """\b
 Exit codes:
   0  done, nothing to object to
-  1  check, preview, diff: a mandatory rule is broken; schemas: a schema is incompatible
+  1  check, preview, diff: a mandatory rule is broken; schemas: a schema is incompatible;
+     promote: refused
   2  bad input: a wrong option, stack or spec, a place that cannot be written, a registry that cannot be reached
-  3  diff: the two sides differ; dr: more than the RPO would be lost;
-     vault, postgres, connect: the system differs from the spec;
+  3  diff: the two sides differ; promote: there is something to do; dr: more than the RPO would be lost;
+     plan, drift, vault, postgres, connect: the system differs from the spec;
      backup, audit: a backup or the log is not whole
 
 \b

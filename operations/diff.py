@@ -13,6 +13,7 @@ from components.loading import stacks
 from components.platform import render
 from operations import project
 from operations.compare import FieldChange, compare
+from operations.diff_markdown import comparison_markdown
 from operations.diff_text import print_comparison
 from operations.last_rendered import LastRendered, last_rendered, manifests_of
 from operations.objects import ObjectChange, compare_objects, file_objects, rendered_objects
@@ -31,6 +32,7 @@ Examples:
   cdc diff prod main        what this working copy changes since branch main
   cdc diff prod v1.4.0~2    the same, with any other git reference
   cdc diff prod prod-dr     from one stack to another, as if of one name
+  cdc diff prod main --markdown >> "$GITHUB_STEP_SUMMARY"
 
 A name that is both a stack and a branch means the stack; refs/heads/NAME means the branch. Compared with a git reference or
 a rendered tree, the rules about changes are judged too: partitions taken away, volumes shrunk, a topic deleted.
@@ -86,6 +88,7 @@ def command(
             show_default=False,
         ),
     ] = "",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
     as_json: Json = False,
     today: Today = None,
     root: Root = None,
@@ -99,6 +102,8 @@ def command(
     found = [_compare(folder, name, project.stack_name(other), today or date.today()) for name in names]
     if as_json:
         print_json(found[0].as_json() if stack else [comparison.as_json() for comparison in found])
+    elif markdown:
+        typer.echo("\n".join(map(comparison_markdown, found)), nl=False)
     else:
         for index, comparison in enumerate(found):
             print_comparison(console(), comparison, separated=index > 0)

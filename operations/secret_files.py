@@ -3,6 +3,7 @@ there."""
 
 import os
 import secrets as entropy
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +32,7 @@ class Pulled:
 
     container: str
     user: str
-    files: Mapping[str, str]
+    files: Mapping[str, bytes]
     left: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -69,11 +70,12 @@ class _Gatherer:
         values = {} if identity is None else {path: self._read(path, token) for path in identity.paths}
         made = []
         for container in use.containers:
-            texts = {file.name: self._text(file, values) for file in use.files}
+            texts = {file.name: self._content(file, values) for file in use.files}
             if identity is not None and identity.certificate is not None:
-                texts |= self._certified(identity.certificate, use, container, token)
-            files = {name: text for name, text in texts.items() if text is not None}
-            left = tuple(name for name, text in texts.items() if text is None)
+                made_here = self._certified(identity.certificate, use, container, token)
+                texts |= {name: text.encode() for name, text in made_here.items()}
+            files = {name: content for name, content in texts.items() if content is not None}
+            left = tuple(name for name, content in texts.items() if content is None)
             made.append(Pulled(container, "", files, left))
         return made
 
@@ -92,16 +94,24 @@ class _Gatherer:
         answer = self._vault.ask("GET", f"{KV}/data/{path}", missing=True, token=token)
         return {} if answer is None else answer["data"].get("data") or {}
 
-    def _text(self, file: SecretFile, values: Mapping[str, Mapping[str, Any]]) -> str | None:
+    def _content(self, file: SecretFile, values: Mapping[str, Mapping[str, Any]]) -> bytes | None:
         """``None`` for what does not come from Vault."""
         if file.vault:
             value = values[file.vault].get(file.key)
             if not isinstance(value, str):
                 self.missing.add((file.vault, file.key))
-                return ""
-            return value
+                return b""
+            return value.encode() if file.is_text else self._decoded(file, value)
         authority = authority_of(self._spec, file, self._issued)
-        return None if authority is None else self._cas[authority]
+        return None if authority is None else self._cas[authority].encode()
+
+    def _decoded(self, file: SecretFile, value: str) -> bytes:
+        try:
+            return b64decode("".join(value.split()), validate=True)
+        except ValueError:
+            remedy = f'vault kv patch -mount={KV} {file.vault} {file.key}="$(base64 -w0 {file.key})"'
+            said = f"{file.vault}: {file.key} is a store of Java's, and not written as base64"
+            raise VaultError(f"{self._vault.url}: {said}; nothing was written\n      → {remedy}") from None
 
     def _ca(self, mount: str) -> str:
         answer = self._vault.read(f"{mount}/cert/ca")
@@ -170,9 +180,9 @@ def _user(user: str) -> tuple[int, int] | None:
     return (int(uid), int(gid or uid)) if os.geteuid() == 0 and uid.isdigit() else None
 
 
-def _put(path: Path, text: str, root: Path, owner: tuple[int, int] | None) -> bool:
+def _put(path: Path, content: bytes, root: Path, owner: tuple[int, int] | None) -> bool:
     try:
-        if path.is_file() and path.read_bytes() == text.encode() and path.stat().st_mode & 0o777 == MODE:
+        if path.is_file() and path.read_bytes() == content and path.stat().st_mode & 0o777 == MODE:
             return False
         for parent in reversed([folder for folder in path.parents if folder.is_relative_to(root)]):
             if not parent.is_dir():
@@ -182,7 +192,7 @@ def _put(path: Path, text: str, root: Path, owner: tuple[int, int] | None) -> bo
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(text.encode())
+                stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             _give(beside, owner)

@@ -1,4 +1,4 @@
-"""``cdc secrets``: the files of secrets that containers read, from Vault."""
+"""``cdc secrets``: the files of secrets that containers read, from Vault or made up."""
 
 import enum
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from components.core.errors import CdcError
+from components.environment import EnvironmentSpec
 from operations import project
 from operations.options import Json, Root, Stack
 from operations.terminal import FAINT, GOOD, console, count, print_json, styled
@@ -18,10 +19,14 @@ than the policy cdc-<stack>-pull. Certificates are issued where they are
 missing, and renewed when their time comes; what is there and good is kept.
 Run it again from a timer. Vault is found and entered as by cdc vault.
 
+For development no Vault is needed: make writes a password wherever one is
+missing, and leaves what is there. pulumi up does the same by itself.
+
 \b
 Examples:
   cdc secrets pull stage --to /etc/cdc/secrets
-  cdc secrets pull dev --to secrets --owner 1000:1000
+  cdc secrets pull stage --to secrets --owner 1000:1000
+  cdc secrets make dev --to secrets
 
 \b
 Exit codes:
@@ -34,6 +39,7 @@ class Action(enum.StrEnum):
     """What to do."""
 
     pull = "pull"
+    make = "make"
 
 
 def _owner(text: str) -> tuple[int, int]:
@@ -44,14 +50,12 @@ def _owner(text: str) -> tuple[int, int]:
 
 
 def command(
-    action: Annotated[Action, typer.Argument(help="pull: write the files.")],
+    action: Annotated[Action, typer.Argument(help="pull: from Vault. make: make up passwords, for development.")],
     stack: Stack,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder that CDC_SECRETS_DIR names.")],
     owner: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            "--owner", metavar="UID:GID", parser=_owner, help="Whose the files are. Default, for root: each container's user."
-        ),
+        str | None,
+        typer.Option("--owner", metavar="UID:GID", help="Whose the files are. Default, for root: each container's user."),
     ] = None,
     address: Address = None,
     ca_file: CaFile = None,
@@ -62,15 +66,19 @@ def command(
     """Write the secrets of every container on this machine."""
     from operations.secret_files import gather, write
 
+    own = None if owner is None else _owner(owner)
     spec = project.load(project.find_root(root), stack)
     if spec.target != "docker":
         raise CdcError(
             f"{spec.name} runs on Kubernetes, where the external-secrets operator does this\n      → see docs/vault.md"
         )
+    if action is Action.make:
+        _made_up(spec, to, as_json)
+        return
     with opened(spec, (address, ca_file, token_file)) as vault:
         vault.check_open()
         pulled = gather(spec, vault, to, vault.now())
-    changed = write(to, pulled, owner)
+    changed = write(to, pulled, own)
     left = [f"{each.container}/{name}" for each in pulled for name in each.left]
     if as_json:
         print_json({"stack": spec.name, "action": action.value, "written": changed, "notFromVault": left})
@@ -81,3 +89,16 @@ def command(
     for name in left:
         out.print(styled((f"  {name}: is not from Vault; put it there yourself", FAINT)))
     out.print(styled(("✓ ", GOOD), f"{spec.name}: {count(len(changed), 'file')} written"))
+
+
+def _made_up(spec: EnvironmentSpec, folder: Path, as_json: bool) -> None:
+    from components.development.secrets import make_up
+
+    made = make_up(spec, folder)
+    if as_json:
+        print_json({"stack": spec.name, "action": Action.make.value, "written": made, "notFromVault": []})
+        return
+    out = console()
+    for name in made:
+        out.print(styled(("+ ", GOOD), name))
+    out.print(styled(("✓ ", GOOD), f"{spec.name}: {count(len(made), 'password')} made up"))

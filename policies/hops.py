@@ -21,7 +21,6 @@ from components.tracing.names import GRPC_PORT
 
 METRICS = "figures and names, no rows and no secrets; the network lets Prometheus alone in"
 CONNECT_REST = "Strimzi's operator speaks HTTP to it; the network lets it, the workers and HAProxy alone in"
-SOURCE = "Debezium encrypts where the database offers it, and does not ask who it is"
 DRIVER = "PostgreSQL's driver encrypts where the server offers it; a server that is declared under postgres is always asked"
 NODES_PORT = 9091
 VAULT_PORT, VAULT_CLUSTER_PORT = 8200, 8201
@@ -90,9 +89,11 @@ def _connect(spec: EnvironmentSpec) -> Iterator[Hop]:
         if pipeline.source.chosen is not None:
             kind = pipeline.source.chosen[0]
             reader = "the agents for Cassandra" if kind == "cassandra" else "Connect's workers"
-            port = pipeline.source.chosen[1].port or {"cassandra": 9042}.get(kind, 3306)
+            source = pipeline.source.chosen[1]
+            port, tls = source.port or {"cassandra": 9042}.get(kind, 3306), source.tls
+            mutual = tls is not None and tls.keystore is not None
             path = f"pipelines[{index}].source.{kind}"
-            yield Hop(reader, f"the sources ({kind})", "SQL", port, False, False, path.partition("[")[0], SOURCE)
+            yield Hop(reader, f"the source of {pipeline.name} ({kind})", "SQL", port, tls is not None, mutual, path)
 
 
 def _mirror(spec: EnvironmentSpec) -> Iterator[Hop]:
@@ -136,6 +137,9 @@ def _around(spec: EnvironmentSpec) -> Iterator[Hop]:
         onward = spec.tracing.jaeger.tls.enabled if own else True
         target = "Jaeger" if own else "backend of traces"
         yield Hop("OpenTelemetry collector", target, "OTLP", GRPC_PORT, onward, False, "tracing.jaeger.tls.enabled")
+    if spec.backup is not None and spec.backup.s3 is not None:
+        plain = (spec.backup.s3.endpoint or "").startswith("http://")
+        yield Hop("cdc backup", "object store", "HTTP", spec.backup.s3.port, not plain, False, "backup.s3.endpoint")
     if spec.observability is not None:
         for job in jobs(spec):
             yield Hop("Prometheus", job.name, f"HTTP {job.path}", job.port, False, False, "observability", METRICS)

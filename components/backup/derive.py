@@ -79,4 +79,4 @@ def _acls(environment: "EnvironmentSpec", backup: "BackupSpec") -> Iterator[AclB
     for pipeline in environment.pipelines:
         yield replace(group_acl(sink_group(pipeline, naming)), operations=("Describe",))
     yield group_acl(GROUP)
-    yield AclBinding("cluster", "kafka-cluster", "literal", ("Describe",))
+    yield AclBinding("cluster", "kafka-cluster", "literal", ("Describe", "DescribeConfigs"))

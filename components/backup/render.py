@@ -1,10 +1,11 @@
 """CronJobs that make backups on Kubernetes. On docker nothing runs: cron of the machine calls ``cdc backup create``. Pure."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from components.backup.access import REST_PORT, connect_access
-from components.backup.names import COMPONENT, KEY, USER
+from components.backup.names import COMPONENT, KEY, PODS, S3_CA, S3_CREDENTIALS, USER
 from components.backup.spec import BackupSpec
 from components.connect.names import cluster_name
 from components.core.kubernetes import (
@@ -29,7 +30,6 @@ from components.schema_registry.access import RegistryAccess, registry_access
 
 PROJECT, SECRETS, TEMPORARY = "/etc/cdc", "/run/secrets/backup", "/tmp"  # noqa: S108 - the container's own
 UID = 10001
-_SELECTOR = {"app.kubernetes.io/name": COMPONENT}
 _KEPT_JOBS = 3
 
 
@@ -46,7 +46,7 @@ def render(spec: EnvironmentSpec) -> Rendered:
     for kind, schedule in (("daily", backup.schedule.daily), ("weekly", backup.schedule.weekly)):
         if schedule is not None:
             found.append(_cron_job(spec, backup, kind, schedule, kafka, access))
-    return Rendered(manifests=(*found, *_openings(spec)))
+    return Rendered(manifests=(*found, *_openings(spec, backup)))
 
 
 def _project(spec: EnvironmentSpec, kafka: KafkaClient) -> dict[str, str]:
@@ -74,7 +74,14 @@ def secrets(spec: EnvironmentSpec, backup: BackupSpec) -> tuple[SecretFile, ...]
     others = [
         file for way in (registry_access(spec, COMPONENT), connect_access(spec)) if way is not None for file in way.secrets
     ]
-    return tuple(dict.fromkeys([*kafka_client(spec.kafka, spec.context, USER).secrets, *key, *others]))
+    return tuple(dict.fromkeys([*kafka_client(spec.kafka, spec.context, USER).secrets, *key, *others, *_of_bucket(backup)]))
+
+
+def _of_bucket(backup: BackupSpec) -> Iterator[SecretFile]:
+    named = {} if backup.s3 is None else {S3_CREDENTIALS: backup.s3.credentials, S3_CA: backup.s3.ca}
+    for file, reference in named.items():
+        if reference is not None:
+            yield referenced(reference, file, f"backup-{file.replace('.', '-')}")
 
 
 def _command(
@@ -86,6 +93,8 @@ def _command(
         words += ["--kafka-password-file", f"{SECRETS}/{password_file(USER)}"]
     if backup.key is not None:
         words += ["--key-file", f"{SECRETS}/{KEY}"]
+    for file in _of_bucket(backup):
+        words += ["--s3-ca-file" if file.name == S3_CA else "--s3-credentials-file", f"{SECRETS}/{file.name}"]
     if access is not None:
         words += ["--registry", access.url]
         words += [] if access.ca is None else ["--registry-ca-file", f"{SECRETS}/{access.ca.name}"]
@@ -108,14 +117,15 @@ def _cron_job(
     files = secrets(spec, backup)
     mounts: list[Body] = [
         {"name": "project", "mountPath": PROJECT, "readOnly": True},
-        {"name": "backups", "mountPath": backup.directory},
         {"name": "temporary", "mountPath": TEMPORARY},
     ]
     volumes: list[Body] = [
         {"name": "project", "configMap": {"name": COMPONENT}},
-        {"name": "backups", "persistentVolumeClaim": {"claimName": backup.claim or COMPONENT}},
         {"name": "temporary", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
+    if backup.s3 is None:
+        mounts.append({"name": "backups", "mountPath": backup.directory})
+        volumes.append({"name": "backups", "persistentVolumeClaim": {"claimName": backup.claim or COMPONENT}})
     if files:
         mounts.append({"name": "secrets", "mountPath": SECRETS, "readOnly": True})
         volumes.append({"name": "secrets", **projected(files)})
@@ -137,7 +147,7 @@ def _cron_job(
         "securityContext": pod_security(UID, UID),
         "volumes": volumes,
     }
-    labels = spec.context.labels(COMPONENT, {**_SELECTOR, **CLIENT_LABEL})
+    labels = spec.context.labels(COMPONENT, {**PODS, **CLIENT_LABEL})
     job = {
         "activeDeadlineSeconds": backup.at_most // 1000,
         "backoffLimit": 0,
@@ -152,7 +162,7 @@ def _cron_job(
         "failedJobsHistoryLimit": _KEPT_JOBS,
         "jobTemplate": {"spec": job},
     }
-    return manifest(COMPONENT, spec.context, "batch/v1", "CronJob", f"{COMPONENT}-{kind}", labels=_SELECTOR, spec=body)
+    return manifest(COMPONENT, spec.context, "batch/v1", "CronJob", f"{COMPONENT}-{kind}", labels=PODS, spec=body)
 
 
 def _claim(spec: EnvironmentSpec, storage: VolumeSpec) -> Manifest:
@@ -165,21 +175,21 @@ def _claim(spec: EnvironmentSpec, storage: VolumeSpec) -> Manifest:
     return manifest(COMPONENT, spec.context, "v1", "PersistentVolumeClaim", COMPONENT, stateful=True, spec=body)
 
 
-def _openings(spec: EnvironmentSpec) -> list[Manifest]:
-    """To the registry and to Connect's workers, where no HAProxy is before them. All else is opened by the client label."""
-    if spec.haproxy is not None:
-        return []
-    out, found = [], []
-    if spec.schema_registry is not None:
+def _openings(spec: EnvironmentSpec, backup: BackupSpec) -> list[Manifest]:
+    """To the bucket's store, which is no pod; to the registry and to Connect's workers, where no HAProxy is before them. All
+    else is opened by the client label."""
+    out = [] if backup.s3 is None else [opening("to", [], backup.s3.port)]
+    found: list[Manifest] = []
+    if spec.schema_registry is not None and spec.haproxy is None:
         out.append(opening("to", [{"app.kubernetes.io/name": registry.NAME}], registry.PORT))
-    if spec.connect is not None:
+    if spec.connect is not None and spec.haproxy is None:
         workers = {
             "strimzi.io/cluster": cluster_name(spec.kafka, spec.connect.active),
             "strimzi.io/kind": "KafkaConnect",
         }
         out.append(opening("to", [workers], REST_PORT))
-        ingress = [opening("from", [_SELECTOR], REST_PORT)]
+        ingress = [opening("from", [PODS], REST_PORT)]
         found.append(network_policy(COMPONENT, f"{COMPONENT}-connect", workers, spec.context, ingress=ingress))
     if out:
-        found.append(network_policy(COMPONENT, COMPONENT, _SELECTOR, spec.context, egress=out))
+        found.append(network_policy(COMPONENT, COMPONENT, PODS, spec.context, egress=out))
     return found

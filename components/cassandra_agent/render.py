@@ -9,8 +9,8 @@ from components.core import yaml_text
 from components.core.kubernetes import Body, config_map, container_security, resources
 from components.core.rendered import HealthCheck, Manifest, Mount, Rendered, Workload, merge
 from components.core.secrets import mounted, projected
+from components.development.derive import waits_for_kafka
 from components.environment import EnvironmentSpec
-from components.kafka import nodes
 from components.kafka.network_policies import CLIENT_LABEL
 from components.kafka.render_docker import TEMPORARY
 from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
@@ -62,7 +62,7 @@ def _on_docker(
         memory_bytes=agent.resources.memory,
         cpu_millicores=agent.resources.cpu_limit_millicores,
         health=HealthCheck(("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{HTTP_PORT}"), start_period_seconds=120),
-        depends_on=tuple(node.name for node in nodes.nodes(spec.kafka) if node.is_broker),
+        depends_on=waits_for_kafka(spec),
         stateful=True,
     )
     return Rendered(

@@ -68,7 +68,7 @@ class CassandraAgentSpec(ComponentSpec):
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """There is something to read, the agent can reach Kafka, and writes where the platform has topics."""
-        from components.cassandra_agent.properties import is_owned
+        from components.cassandra_agent.properties import SNAPSHOT_MODES, is_owned
 
         yield from listener_problems(environment.kafka)
         found = [
@@ -91,6 +91,12 @@ class CassandraAgentSpec(ComponentSpec):
                     f"pipelines[{index}].source.cassandra.host",
                     f"{host} is read by pipelines[{other}] already, and a node's commit log has room for one agent",
                     "capture its tables in one pipeline",
+                )
+            if pipeline.connector.snapshot not in SNAPSHOT_MODES:
+                yield Problem(
+                    f"pipelines[{index}].connector.snapshot",
+                    f"{pipeline.connector.snapshot} is not what an agent for Cassandra can do",
+                    f"write one of {', '.join(SNAPSHOT_MODES)}",
                 )
             for table in (table for table, override in pipeline.tables.items() if override.name is not None):
                 yield Problem(

@@ -1,11 +1,12 @@
 """How Connect and its connectors reach Kafka and the schema registry, and the secret files that this takes. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from components.connect.derive import has_sink_connector, has_source_connector
 from components.connect.names import COMPONENT, Colour, database_secret, worker_user
+from components.connect.source_tls import store_files, tls_files
 from components.core.secrets import SecretFile, referenced
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client
 from components.kafka.derive import pipeline_user
@@ -17,6 +18,7 @@ from components.tracing.senders import certificate
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
+    from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
 
 FOLDER = "/run/secrets/connect"
 """Where a worker finds its secrets on docker. Configurations are made with it, and :func:`located` for the target."""
@@ -56,7 +58,17 @@ def located(environment: "EnvironmentSpec", known: Mapping[str, SecretFile], set
 
 def certificates(environment: "EnvironmentSpec", colour: Colour) -> tuple[SecretFile, ...]:
     """The secrets that programs read as files."""
-    return tuple(file for file in secrets(environment, colour) if file.name in {CLUSTER_CA, TRACING_CA, POSTGRES_CA, *CAS})
+    stores = {file.name for pipeline, source in _sources(environment) for file in store_files(pipeline, source)}
+    names = {CLUSTER_CA, TRACING_CA, POSTGRES_CA, *CAS, *stores}
+    return tuple(file for file in secrets(environment, colour) if file.name in names)
+
+
+def _sources(environment: "EnvironmentSpec") -> Iterator[tuple["PipelineSpec", "DatabaseSourceSpec"]]:
+    """The pipelines whose sources Connect reads."""
+    for pipeline in environment.pipelines:
+        chosen = pipeline.source.chosen
+        if has_source_connector(pipeline) and chosen is not None:
+            yield pipeline, chosen[1]
 
 
 def worker_client(environment: "EnvironmentSpec", colour: Colour) -> KafkaClient:
@@ -78,12 +90,12 @@ def secrets(environment: "EnvironmentSpec", colour: Colour) -> tuple[SecretFile,
     access = registry(environment)
     if access is not None:
         files.update(access.secrets)
+    for pipeline, source in _sources(environment):
+        files.update(kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source")).secrets)
+        file = database_secret(pipeline, "source")
+        files.add(referenced(source.password, file, f"{pipeline.name}-source-database"))
+        files.update(tls_files(pipeline, source))
     for pipeline in environment.pipelines:
-        chosen = pipeline.source.chosen
-        if has_source_connector(pipeline) and chosen is not None:
-            files.update(kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source")).secrets)
-            file = database_secret(pipeline, "source")
-            files.add(referenced(chosen[1].password, file, f"{pipeline.name}-source-database"))
         file = database_secret(pipeline, "sink")
         target = destination(environment, pipeline, file)
         if has_sink_connector(pipeline) and target.password is not None:

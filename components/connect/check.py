@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _LAST_PORT = 65_535
+_ENCRYPTION = "database.ssl."
 
 
 def misfits(connect: "ConnectSpec", environment: "EnvironmentSpec") -> Iterator[Problem]:
@@ -132,14 +133,17 @@ def _pipelines(environment: "EnvironmentSpec") -> Iterator[Problem]:
 
 
 def _connector_settings(environment: "EnvironmentSpec") -> Iterator[Problem]:
-    """What a user adds to a connector is neither the platform's nor a secret."""
+    """What a user adds to a connector is neither the platform's nor a secret, nor what a field of the spec says."""
     for connector in connectors(environment, "blue"):
         for key in connector.refused:
             path = f"pipelines[{connector.index}].connector.config{format_step(key)}"
             yield Problem(path, "is set by the platform", "leave it out here")
     for index, pipeline in enumerate(environment.pipelines):
         for key, value in pipeline.connector.config.items():
-            if key.endswith("password") and not str(value).startswith("${"):
+            if key.startswith(_ENCRYPTION):
+                path = f"pipelines[{index}].connector.config{format_step(key)}"
+                yield Problem(path, "belongs to the source", "write pipelines[].source.<kind>.tls")
+            elif key.endswith("password") and not str(value).startswith("${"):
                 path = f"pipelines[{index}].connector.config{format_step(key)}"
                 yield Problem(
                     path,

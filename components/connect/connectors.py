@@ -19,6 +19,7 @@ from components.connect.routes import (
     transforms,
 )
 from components.connect.server_ids import server_id
+from components.connect.source_tls import connector_settings
 from components.core.once import once_for_each
 from components.kafka.clients import KafkaClient, kafka_client, secret_of
 from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
@@ -99,6 +100,7 @@ def _source(environment: "EnvironmentSpec", connect: "ConnectSpec", pipeline: Pi
     folder = FOLDER
     client = kafka_client(environment.kafka, environment.context, pipeline_user(pipeline, "source"))
     database = _database(source, pipeline, folder)
+    database |= connector_settings(kind, pipeline, source, folder)
     database["database.server.id"] = str(server_id(connect, environment.name, pipeline.name, colour))
     return {
         "connector.class": CLASSES[kind],

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from components.backup.names import PODS as BACKUP_PODS
 from components.connect.names import (
     COLOURS,
     COMPONENT,
@@ -115,7 +116,9 @@ def backends(environment: "EnvironmentSpec") -> tuple[Backend, ...]:
     servers = _servers(connect, environment)
     pods = {"strimzi.io/cluster": cluster_name(environment.kafka, connect.active), "strimzi.io/kind": "KafkaConnect"}
     on_kubernetes = environment.target == "kubernetes"
-    return (Backend("connect", REST_PORT, servers, health_path="/health", pods=pods if on_kubernetes else {}),)
+    clients = BACKUP_PODS if environment.backup is not None else {}
+    labels = pods if on_kubernetes else {}
+    return (Backend("connect", REST_PORT, servers, health_path="/health", pods=labels, clients=clients),)
 
 
 def _servers(connect: ConnectSpec, environment: "EnvironmentSpec") -> tuple[Server, ...]:

@@ -12,7 +12,7 @@ from components.core import versions
 from components.core.jmx import RULES_FILE, with_agent
 from components.core.rendered import HealthCheck, Rendered, Workload
 from components.core.secrets import mounted
-from components.kafka import nodes
+from components.development.derive import waits_for_kafka
 from components.kafka.render_docker import CONSOLE_LOGGING, LOGGING, TEMPORARY, jvm_options
 from components.observability.derive import agent
 from components.observability.jmx import connect_rules
@@ -74,7 +74,7 @@ def _worker(environment: "EnvironmentSpec", connect: "ConnectSpec", colour: Colo
         health=HealthCheck(
             command=("bash", "-c", _HEALTHY.format(name=name, port=REST_PORT)), start_period_seconds=START_SECONDS
         ),
-        depends_on=tuple(node.name for node in nodes.nodes(environment.kafka) if node.is_broker),
+        depends_on=waits_for_kafka(environment),
     )
 
 

@@ -1,6 +1,8 @@
 """Kafka Connect as Strimzi objects (API ``kafka.strimzi.io/v1``). Pure."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from components.connect.access import MOUNTS, certificates, secrets, worker_client
@@ -40,6 +42,7 @@ COLOUR_LABEL = "cdc.platform/colour"
 """Of a KafkaConnect."""
 
 _API_SERVER = (443, 6443)
+_LONGEST_LABEL = 63
 
 
 def render(environment: "EnvironmentSpec", connect: "ConnectSpec") -> Rendered:
@@ -135,9 +138,10 @@ def _template(environment: "EnvironmentSpec", colour: Colour) -> Body:
     container: Body = {"securityContext": container_security(), **_variables(environment, colour)}
     files = certificates(environment, colour)
     if files:
-        pod["volumes"] = [_volume(file) for file in files]
+        secrets = sorted({file.secret for file in files})
+        pod["volumes"] = [_volume(secret, files) for secret in secrets]
         container["volumeMounts"] = [
-            {"name": _volume_name(file), "mountPath": f"{MOUNTS}/{file.secret}", "readOnly": True} for file in files
+            {"name": _volume_name(secret), "mountPath": f"{MOUNTS}/{secret}", "readOnly": True} for secret in secrets
         ]
     return {"pod": pod, "connectContainer": container, "podDisruptionBudget": {"maxUnavailable": 1}}
 
@@ -150,21 +154,26 @@ def _variables(environment: "EnvironmentSpec", colour: Colour) -> Body:
     return {"env": [{"name": name, "value": value} for name, value in sorted(variables.items())]} if variables else {}
 
 
-def _volume(file: SecretFile) -> Body:
-    items = [{"key": file.key, "path": file.name}]
-    return {"name": _volume_name(file), "secret": {"secretName": file.secret, "defaultMode": 0o440, "items": items}}
+def _volume(secret: str, files: Iterable[SecretFile]) -> Body:
+    """One for each Secret: Strimzi mounts no projected volumes."""
+    items = [{"key": file.key, "path": file.name} for file in files if file.secret == secret]
+    return {"name": _volume_name(secret), "secret": {"secretName": secret, "defaultMode": 0o440, "items": items}}
 
 
-def _volume_name(file: SecretFile) -> str:
-    return file.name.removesuffix(".pem")
+def _volume_name(secret: str) -> str:
+    """A DNS label. Strimzi's own volumes may have the Secret's name."""
+    name = f"files-{secret}"
+    if "." not in name and len(name) <= _LONGEST_LABEL:
+        return name
+    end = sha256(secret.encode()).hexdigest()[:8]
+    return f"{name.replace('.', '-')[: _LONGEST_LABEL - len(end) - 1]}-{end}"
 
 
 def _rights(environment: "EnvironmentSpec", colour: Colour) -> list[Manifest]:
     """The workers' service account, which the operator makes, may read the Secrets of the connectors, each by name."""
     name = cluster_name(environment.kafka, colour)
-    named = sorted(
-        {file.secret for file in secrets(environment, colour)} - {f.secret for f in certificates(environment, colour)}
-    )
+    mounted = set(certificates(environment, colour))
+    named = sorted({file.secret for file in secrets(environment, colour) if file not in mounted})
     if not named:
         return []
     rbac, context = "rbac.authorization.k8s.io/v1", environment.context

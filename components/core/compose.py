@@ -13,6 +13,9 @@ STOP_SECONDS = 120
 LOGGING = {"driver": "json-file", "options": {"max-file": "5", "max-size": "20m"}}
 """Docker keeps a container's output for ever unless told otherwise."""
 
+PROJECT_DIRECTORY = "${CDC_PROJECT_DIR:-../..}"
+"""Where images that are built here have their sources, as seen from ``rendered/<stack>/compose.yaml``."""
+
 FILES_LABEL = "cdc.platform/files"
 
 Service = dict[str, Any]
@@ -63,6 +66,8 @@ def _service(workload: Workload, network: str, context: Context) -> Service:
         service["cpus"] = workload.cpu_millicores / 1000
     written = {key: _without_variables(value) for key, value in service.items() if value not in ([], {})}
     volumes = [*(_file(workload, target) for target in sorted(workload.files)), *(_mount(mount) for mount in workload.mounts)]
+    if workload.build is not None:
+        written = {"build": {"context": f"{PROJECT_DIRECTORY}/{_without_variables(workload.build)}"}, **written}
     return {**written, "volumes": volumes} if volumes else written
 
 

@@ -69,7 +69,8 @@ class HealthCheck:
 class Workload:
     """One container on the docker target. ``command`` replaces the image's entrypoint; ``files`` maps an absolute path in the
     container to its text; ``ports`` are ``(host port, container port)`` published on 127.0.0.1 only; an entry of ``tmpfs`` is a
-    path, or ``path:options``; memory in bytes, CPU in millicores. Its host name is its name."""
+    path, or ``path:options``; memory in bytes, CPU in millicores. Its host name is its name. ``build`` is the folder of the
+    project whose Dockerfile makes the image; without it the image is fetched."""
 
     component: str
     name: str
@@ -87,6 +88,7 @@ class Workload:
     health: HealthCheck | None = None
     depends_on: tuple[str, ...] = ()
     stateful: bool = False
+    build: str | None = None
 
     @property
     def id(self) -> str:

@@ -6,6 +6,9 @@ from typing import Any
 
 from components.core.rendered import SECRETS_DIRECTORY, Mount
 
+JAVA_STORES = (".p12", ".jks")
+"""What the keys of Java's stores end in. They are no text: Vault keeps them as base64."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class SecretFile:
@@ -17,6 +20,11 @@ class SecretFile:
     secret: str
     key: str
     vault: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether Vault's value is the file's content as it is."""
+        return not self.key.endswith(JAVA_STORES)
 
 
 def referenced(reference: str, name: str, fallback: str) -> SecretFile:

@@ -25,6 +25,9 @@ POSTGRES_IMAGE = "postgres:17.6-bookworm"
 POSTGRES_OPERATOR_IMAGE = "ghcr.io/cloudnative-pg/postgresql:17.6-standard-bookworm"
 """The same release as CloudNativePG's operator runs it on Kubernetes."""
 
+MARIADB_IMAGE = "mariadb:11.4.8"
+"""A long-term release, for development only; the tests run Debian's 10.11."""
+
 REDIS_IMAGE = "redis:7.2.11-alpine"
 """Requirement B3 names 7.2, the last release under the BSD licence; the tests run Debian's 7.0."""
 

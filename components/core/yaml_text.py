@@ -75,6 +75,14 @@ def dump(value: Any) -> str:
     return text.removeprefix(_START) + "\n"
 
 
+def flow(value: Any) -> str:
+    """``value`` on one line in flow style, read alike by YAML 1.1 and 1.2."""
+    text: str = yaml.dump(
+        value, Dumper=_FlowDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 20
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def _is_read_differently(text: str) -> bool:
     """Whether a document, which begins with :data:`_START`, may hold what YAML 1.1 and 1.2 read differently.
 
@@ -100,6 +108,23 @@ def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.Node:
 
 
 _QuotingDumper.add_representer(str, _represent_text)
+
+
+class _FlowDumper(_QuotingDumper):
+    """Quotes only what a reader does take for a number: what people write stays as they write it (``14d``, ``4.3.1``)."""
+
+
+def _represent_in_flow(dumper: yaml.CSafeDumper, text: str) -> yaml.Node:
+    try:
+        read: Any = yaml_rs.loads(f"[{text}]", parse_datetime=False)
+        plain = text.isprintable() and read == [text]
+    except yaml_rs.YAMLDecodeError:
+        plain = False
+    style = None if plain else "'" if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_FlowDumper.add_representer(str, _represent_in_flow)
 
 
 class Lines:

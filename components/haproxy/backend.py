@@ -65,6 +65,7 @@ class Backend:
     - ``affinity`` sends requests about one thing to one server while that is up.
     - ``server_ca`` signs the servers' certificates, which name their ``host``; without it they speak plain HTTP.
     - ``pods`` are the labels of the servers' pods on Kubernetes; without any they are elsewhere.
+    - ``clients`` are the labels of the platform's own pods that come to it; without any none does.
     """
 
     name: str
@@ -82,3 +83,4 @@ class Backend:
     own: OwnApi | None = None
     server_ca: SecretFile | None = None
     pods: Mapping[str, str] = field(default_factory=dict)
+    clients: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.core.quantities import format_duration
+from components.core.secrets import NEXT, PREVIOUS
 from components.haproxy.backend import SAFE_METHODS, Backend, Server
 from components.haproxy.spec import HaproxySpec
 from components.haproxy.text import Line, Section, dump
@@ -38,9 +39,16 @@ def configuration(spec: HaproxySpec, backends: tuple[Backend, ...], host: str) -
     return dump(sections)
 
 
-def userlist(frontend: str) -> str:
-    """The name of the list of who may enter ``frontend``; it stands in a file that is made where HAProxy starts."""
-    return f"users-{frontend}"
+def userlist(frontend: str, end: str = "") -> str:
+    """The name of the list of who may enter ``frontend``; it stands in a file that is made where HAProxy starts. ``end`` says
+    with which password: the one before, or the one after."""
+    return f"users-{frontend}" + (f"-{end}" if end else "")
+
+
+def userlists(spec: HaproxySpec, frontend: str) -> tuple[str, ...]:
+    """All of a frontend's: who is in one of them may enter."""
+    ends = (NEXT, PREVIOUS) if any(user.is_rotated for user in spec.users_of(frontend)) else ()
+    return tuple(userlist(frontend, end) for end in ("", *ends))
 
 
 def _global(spec: HaproxySpec) -> Section:
@@ -126,7 +134,7 @@ def _statistics(spec: HaproxySpec, backends: tuple[Backend, ...], host: str) -> 
 def _frontend(spec: HaproxySpec, backend: Backend, host: str) -> Section:
     lines: list[Line] = [_bind(spec, backend, host)]
     if spec.authentication_of(backend.name) == "basic":
-        lines += _authentication(backend.name)
+        lines += _authentication(backend.name, userlists(spec, backend.name))
     lines.append(("default_backend", backend.name))
     return Section("frontend", tuple(lines), backend.name)
 
@@ -144,12 +152,13 @@ def _known_table(frontend: str) -> str:
     return f"known-{frontend}"
 
 
-def _authentication(frontend: str) -> Iterator[Line]:
+def _authentication(frontend: str, lists: tuple[str, ...]) -> Iterator[Line]:
     """A password is hashed when it is first seen, and then only every :data:`_REMEMBERED`; of what was right, only the
     digest is kept, in memory. The servers are not told it."""
     known = ("{", f"var(txn.credentials),table_gpc0({_known_table(frontend)})", "gt", "0", "}")
     yield ("http-request", "set-var(txn.credentials)", "req.fhdr(authorization),sha2(256)")
-    yield ("http-request", "auth", "realm", frontend, "unless", *known, "||", "{", f"http_auth({userlist(frontend)})", "}")
+    right = [word for each in lists for word in ("||", "{", f"http_auth({each})", "}")]
+    yield ("http-request", "auth", "realm", frontend, "unless", *known, *right)
     yield ("http-request", "track-sc0", "var(txn.credentials)", "table", _known_table(frontend), "unless", *known)
     yield ("http-request", "sc-inc-gpc0(0)", "unless", *known)
     yield ("http-request", "del-header", "Authorization")

@@ -1,7 +1,9 @@
 """HAProxy, rendered for the environment's target. Pure."""
 
+from collections.abc import Iterator
+
 from components.core.rendered import HealthCheck, Rendered, Workload
-from components.core.secrets import SecretFile, mounted, referenced
+from components.core.secrets import SecretFile, mounted, overlapping, referenced
 from components.environment import EnvironmentSpec
 from components.haproxy import configuration as written
 from components.haproxy.backend import Backend
@@ -9,7 +11,7 @@ from components.haproxy.configuration import SECRETS, configuration
 from components.haproxy.derive import NAME
 from components.haproxy.render_kubernetes import manifests
 from components.haproxy.services import backends
-from components.haproxy.spec import HaproxySpec
+from components.haproxy.spec import HaproxySpec, HaproxyUserSpec
 from components.haproxy.start import RUN, USER, image, start_script
 
 COMPONENT = "haproxy"
@@ -42,8 +44,17 @@ def secret_files(haproxy: HaproxySpec, fronted: tuple[Backend, ...]) -> tuple[Se
     if "tls" in chosen and haproxy.tls.client_ca is not None:
         found.append(referenced(haproxy.tls.client_ca, written.CLIENT_CA, "haproxy-client-ca"))
     if "basic" in chosen:
-        found += [referenced(user.password_hash, f"{user.name}.hash", "haproxy-users") for user in haproxy.users]
+        found += [file for user in haproxy.users for file in _of_user(user)]
     return tuple(sorted(set(found)))
+
+
+def _of_user(user: HaproxyUserSpec) -> Iterator[SecretFile]:
+    if user.password_hash is not None:
+        yield referenced(user.password_hash, f"{user.name}.hash", "haproxy-users")
+    elif user.password is not None:
+        password = referenced(user.password, f"{user.name}.password", "haproxy-users")
+        yield password
+        yield from overlapping(password) if user.is_rotated else ()
 
 
 def _workload(

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 from components.core.kubernetes import Body, Service, config_map, http_probe, network_policy, opening
 from components.core.rendered import Manifest
@@ -13,7 +12,6 @@ from components.haproxy.configuration import LIVE, READY, SECRETS
 from components.haproxy.derive import NAME
 from components.haproxy.spec import ENDPOINT_SECONDS, HaproxySpec
 from components.haproxy.start import RUN, USER, image
-from components.kafka.network_policies import CLIENT_LABEL
 
 COMPONENT = "haproxy"
 REPLICAS = 2
@@ -91,20 +89,27 @@ def _container(haproxy: HaproxySpec, fronted: tuple[Backend, ...], files: Mappin
 
 
 def _network_policies(spec: EnvironmentSpec, service: Service, fronted: tuple[Backend, ...]) -> tuple[Manifest, ...]:
-    """In: the platform's own clients, and tenants' from their namespaces. Out: to the servers. The clients' side of the
-    first is said here too, because theirs is closed as well."""
+    """In: to each service the platform's own clients of it, and tenants' from their namespaces. Out: to the servers. The
+    clients' side of the first is said here too, because theirs is closed as well."""
     context = spec.context
-    ports = [backend.port for backend in fronted]
-    clients: list[dict[str, Any]] = [{"podSelector": {"matchLabels": CLIENT_LABEL}}]
-    namespaces = sorted({namespace for tenant in spec.tenants for namespace in tenant.namespaces})
-    clients += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in namespaces]
-    ingress = [{**opening("from", [], *ports), "from": clients}]
+    ingress = [opening("from", [backend.clients], backend.port) for backend in fronted if backend.clients]
+    names = sorted({namespace for tenant in spec.tenants for namespace in tenant.namespaces})
+    namespaces = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in names]
+    if namespaces:
+        ingress.append({**opening("from", [], *(backend.port for backend in fronted)), "from": namespaces})
     egress = [opening("to", [backend.pods] if backend.pods else [], *_server_ports(backend)) for backend in fronted]
-    to_haproxy = [opening("to", [service.selector], *ports)]
-    return (
-        service.network_policy(context, ingress, egress),
-        network_policy(COMPONENT, f"{NAME}-clients", CLIENT_LABEL, context, egress=to_haproxy),
+    outward = (
+        network_policy(
+            COMPONENT,
+            f"{NAME}-clients-{backend.name}",
+            backend.clients,
+            context,
+            egress=[opening("to", [service.selector], backend.port)],
+        )
+        for backend in fronted
+        if backend.clients
     )
+    return (service.network_policy(context, ingress, egress), *outward)
 
 
 def _server_ports(backend: Backend) -> list[int]:

@@ -61,18 +61,31 @@ class HaproxyUserSpec(SpecModel):
     name: str = setting(
         help="What it calls itself.", becomes="user … of a userlist", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64
     )
-    password_hash: SecretReference = setting(
-        help="Reference to its password's hash, as crypt(3) writes it: openssl passwd -6.",
+    password_hash: SecretReference | None = setting(
+        None,
+        help="Reference to its password's hash, as crypt(3) writes it (openssl passwd -6), which somebody keeps equal to the "
+        "password; where it is left out, HAProxy reads the password.",
         becomes="file <name>.hash in HAProxy's folder of secrets",
     )
     password: SecretReference | None = setting(
         None,
-        help="Reference to the password itself, where the client is one of the platform's own programs.",
-        becomes="file <name>.haproxy-password in that program's folder of secrets",
+        help="Reference to the password itself, where the client is one of the platform's own programs. One that is in Vault, "
+        "and has no passwordHash, is rotated.",
+        becomes="file <name>.haproxy-password in that program's folder of secrets; <name>.password in HAProxy's",
     )
     frontends: tuple[DnsLabel, ...] = setting(
         (), help="Where it may enter; everywhere when left out.", becomes="the userlists it is in"
     )
+
+    @property
+    def is_rotated(self) -> bool:
+        """Whether HAProxy takes the password after and the one before as well."""
+        return self.password_hash is None and self.password is not None and self.password.startswith("vault:")
+
+    def problems(self) -> list[Problem]:
+        if self.password_hash is None and self.password is None:
+            return [Problem("", "has neither a password nor its hash", "write passwordHash: vault:haproxy#<name>")]
+        return []
 
 
 class FrontendSpec(SpecModel):

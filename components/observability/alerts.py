@@ -27,6 +27,8 @@ def alerts(spec: EnvironmentSpec) -> tuple[Alert, ...]:
         found += platform.replication(spec)
     if tls_ports(spec):
         found += platform.certificates(spec)
+    if spec.backup is not None and spec.target == "kubernetes":
+        found += platform.backups(spec)
     if COLLECTOR in scraped:
         found += platform.spans()
     return tuple(found)

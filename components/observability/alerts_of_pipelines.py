@@ -12,6 +12,9 @@ _LOST_CONNECTIONS = "OperationalError|InterfaceError|ConnectionTimeout|.*:08...|
 """Error types of the sink worker: psycopg's own classes where no server answered, and PostgreSQL's SQLSTATEs of class 08,
 too_many_connections, and shutdowns."""
 
+_OLD_SECONDS = 86_400
+"""A day: what nobody has looked at by then, nobody is looking at."""
+
 
 def _above(value: str, kind: str) -> str:
     return f'{value} > on (pipeline) group_left () {THRESHOLD}{{kind="{kind}"}}'
@@ -67,6 +70,15 @@ def sinks() -> Iterator[Alert]:
         "Find out why they were refused, mend it, and replay them.",
     )
     yield Alert(
+        "DeadLettersOld",
+        "dead-letters",
+        _of_pipeline(f"max by (pipeline) (cdc_dlq_oldest_seconds) > {_OLD_SECONDS}"),
+        10,
+        "warning",
+        name + ": a refused event has waited for {{ $value | humanizeDuration }}",
+        "However few they are, their rows are missing or old; correct them, or archive them.",
+    )
+    yield Alert(
         "DeadLettersNotSent",
         "dead-letters",
         _of_pipeline("max by (pipeline) (cdc_dlq_outbox_size) > 0"),
@@ -83,6 +95,15 @@ def sinks() -> Iterator[Alert]:
         "critical",
         name + ": {{ $value }} partitions are halted",
         "Nothing of them is written until their table is mended.",
+    )
+    yield Alert(
+        "PipelinePaused",
+        "pipeline-halted",
+        _of_pipeline("sum by (pipeline) (cdc_partitions_paused) > 0"),
+        60,
+        "warning",
+        name + ": {{ $value }} partitions are paused by hand",
+        "Somebody paused a table an hour ago; resume it before Kafka forgets what waits.",
     )
     without = f'{INFO}{{via="sink-worker"}} unless on (pipeline) (sum by (pipeline) (cdc_partitions_assigned) > 0)'
     yield Alert(

@@ -5,6 +5,7 @@ Thresholds are those that operators of Kafka agree on, or the spec's own.
 
 from collections.abc import Iterator
 
+from components.backup.names import COMPONENT as BACKUP
 from components.core.quantities import format_duration
 from components.environment import EnvironmentSpec
 from components.mirror_maker import metrics as mirror
@@ -14,6 +15,8 @@ from components.observability.scraping import jobs
 from components.schema_registry import derive as registry
 
 _SERVER_ERRORS_RATIO = 0.05
+CRON_JOB_MADE, CRON_JOB_SUCCEEDED = "kube_cronjob_created", "kube_cronjob_status_last_successful_time"
+"""Of kube-state-metrics."""
 
 
 def topics(spec: EnvironmentSpec) -> Iterator[Alert]:
@@ -212,6 +215,43 @@ def certificates(spec: EnvironmentSpec) -> Iterator[Alert]:
         "warning",
         "{{ $labels.instance }} shows no certificate",
         "Nobody would be told of its end; the program may be down.",
+    )
+
+
+def backups(spec: EnvironmentSpec) -> Iterator[Alert]:
+    """By kube-state-metrics' word on the CronJobs: a run that succeeded has made a whole backup. One that never did counts from
+    when it was made."""
+    assert spec.backup is not None
+    schedule, limits = spec.backup.schedule, spec.backup.too_old
+    parts = []
+    for name, cron, limit in (("daily", schedule.daily, limits.daily), ("weekly", schedule.weekly, limits.weekly)):
+        if cron is not None:
+            job = f'namespace="{spec.kubernetes.namespace}",cronjob="{BACKUP}-{name}"'
+            succeeded = f"max by (cronjob) ({CRON_JOB_SUCCEEDED}{{{job}}})"
+            parts += [
+                f"time() - {succeeded} > {limit // 1000}",
+                f"(time() - max by (cronjob) ({CRON_JOB_MADE}{{{job}}}) > {limit // 1000} unless {succeeded})",
+            ]
+    if not parts:
+        return
+    yield Alert(
+        "BackupTooOld",
+        "backup-restore",
+        " or ".join(parts),
+        30,
+        "critical",
+        "{{ $labels.cronjob }} has made no backup for {{ $value | humanizeDuration }}",
+        "What is deleted by mistake from then on cannot be brought back.",
+    )
+    ours = f'namespace="{spec.kubernetes.namespace}",cronjob=~"{BACKUP}-.*"'
+    yield Alert(
+        "BackupNotSeen",
+        "backup-restore",
+        f"(count({CRON_JOB_MADE}{{{ours}}} > 0) or vector(0)) == 0",
+        30,
+        "warning",
+        "nobody sees whether backups are made",
+        "kube-state-metrics is not scraped, or the CronJobs are gone; BackupTooOld cannot fire.",
     )
 
 

@@ -100,7 +100,7 @@ def prometheus_yml(spec: EnvironmentSpec, observed: ObservabilitySpec) -> str:
         document["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [observed.prometheus.alertmanager]}]}]}
     ports = tls_ports(spec)
     if ports:
-        document["scrape_configs"].append(_probes(ports))
+        document["scrape_configs"].append(_probes(tuple(ports)))
     return yaml_text.dump(document)
 
 

@@ -1,6 +1,7 @@
 """Objects of the Prometheus operator (API ``monitoring.coreos.com/v1``), dashboards, the prober, and who may scrape. Pure."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from components.core.kubernetes import Body, Service, config_map, http_probe, ma
 from components.core.quantities import format_duration
 from components.core.rendered import Manifest
 from components.environment import EnvironmentSpec
+from components.kafka.render_docker import COMPONENT as KAFKA
 from components.observability import jmx, prober, rules
 from components.observability.dashboards import DASHBOARDS
 from components.observability.names import (
@@ -105,17 +107,22 @@ def _certificates(spec: EnvironmentSpec, observed: ObservabilitySpec) -> Iterato
         volumes=[{"name": "configuration", "configMap": {"name": PROBER}}],
         annotations={CHECKSUM: hashlib.sha256(text.encode()).hexdigest()},
     )
-    servers = [{"app.kubernetes.io/part-of": "cdc-platform"}, {"strimzi.io/cluster": spec.kafka.name}]
-    numbers = sorted({int(port.rpartition(":")[2]) for port in ports})
+    servers: defaultdict[str, set[int]] = defaultdict(set)
+    for address, name in ports.items():
+        servers[name].add(int(address.rpartition(":")[2]))
+    brokers = {"strimzi.io/cluster": spec.kafka.name, "strimzi.io/broker-role": "true"}
+    selectors = {name: brokers if name == KAFKA else {"app.kubernetes.io/name": name} for name in servers}
     yield config_map(COMPONENT, PROBER, context, {prober.CONFIGURATION.rpartition("/")[2]: text})
     yield service.deployment(context)
     yield service.service(context, {"http": PROBER_PORT})
     yield service.disruption_budget(context)
-    yield service.network_policy(context, egress=[opening("to", servers, *numbers)])
+    yield service.network_policy(
+        context, egress=[opening("to", [selectors[name]], *sorted(numbers)) for name, numbers in servers.items()]
+    )
     yield _scraped(spec, observed, f"scrape-{PROBER}", service.selector, PROBER_PORT)
-    for name, selector in zip((f"{PROBER}-platform", f"{PROBER}-kafka"), servers, strict=True):
-        ingress = [opening("from", [service.selector], *numbers)]
-        yield network_policy(COMPONENT, name, selector, context, ingress=ingress)
+    for name, numbers in servers.items():
+        ingress = [opening("from", [service.selector], *sorted(numbers))]
+        yield network_policy(COMPONENT, f"{PROBER}-{name}", selectors[name], context, ingress=ingress)
     probe = {
         "jobName": CERTIFICATES,
         "interval": PROBE_INTERVAL,

@@ -18,6 +18,7 @@ from components.mirror_maker.names import node_name
 from components.observability.derive import agent
 from components.redis import derive as redis
 from components.schema_registry import derive as registry
+from components.sink.companions import processor_name
 from components.sink.derive import pipelines, worker_name
 from components.sink.settings import PORT as SINK_PORT
 from components.tracing import names as tracing
@@ -107,6 +108,11 @@ def _sink(spec: EnvironmentSpec) -> Iterator[Job]:
         for _, pipeline in pipelines(spec)
         for number in range(spec.sink.replicas)
     ]
+    if spec.sink.dead_letters is not None:
+        hosts += [
+            (processor_name(pipeline), {"pipeline": pipeline.name, "tenant": pipeline.tenant})
+            for _, pipeline in pipelines(spec)
+        ]
     labels = {name: f"{_POD_LABEL}{name}" for name in ("pipeline", "tenant")}
     yield Job("sink", SINK_PORT, {"app.kubernetes.io/component": "sink"}, tuple(hosts), labels)
 
@@ -117,23 +123,24 @@ def _tracing(spec: EnvironmentSpec) -> Iterator[Job]:
         yield Job(tracing.COLLECTOR, tracing.METRICS_PORT, pods, _plain(tracing.COLLECTOR))
 
 
-def tls_ports(spec: EnvironmentSpec) -> tuple[str, ...]:
-    """Every ``host:port`` whose certificate ends some day, sorted: of Kafka's listeners inside the environment, of HAProxy
-    and of what stands behind it, of Redis, Vault and the collector. PostgreSQL's is seen only after its own greeting."""
-    found: set[str] = set()
+def tls_ports(spec: EnvironmentSpec) -> Mapping[str, str]:
+    """Every ``host:port`` whose certificate ends some day, sorted, with the name of the component that answers: Kafka's
+    listeners inside the environment, HAProxy and what stands behind it, Redis, Vault and the collector. PostgreSQL's is seen
+    only after its own greeting."""
+    found: dict[str, str] = {}
     for listener in spec.kafka.listeners:
         if listener.tls and listener.type == "internal":
-            found.update(bootstrap(spec.kafka, spec.context, listener).split(","))
+            found |= dict.fromkeys(bootstrap(spec.kafka, spec.context, listener).split(","), KAFKA)
     for backend in backends(spec):
         if spec.haproxy is not None and spec.haproxy.tls.enabled:
-            found.add(f"{HAPROXY}:{backend.port}")
+            found[f"{HAPROXY}:{backend.port}"] = HAPROXY
         if backend.server_ca is not None:
-            found.update(f"{server.host}:{server.port}" for server in backend.servers)
+            found |= {f"{server.host}:{server.port}": backend.name for server in backend.servers}
     if spec.redis is not None and spec.redis.tls.enabled:
-        found.update(f"{host}:{redis.PORT}" for host in redis.node_hosts(spec, spec.redis))
-        found.update(f"{host}:{redis.SENTINEL_PORT}" for host in redis.sentinel_hosts(spec, spec.redis))
+        found |= {f"{host}:{redis.PORT}": redis.NAME for host in redis.node_hosts(spec, spec.redis)}
+        found |= {f"{host}:{redis.SENTINEL_PORT}": redis.SENTINEL for host in redis.sentinel_hosts(spec, spec.redis)}
     if spec.vault is not None and spec.vault.tls.enabled and spec.vault.external is None:
-        found.add(f"{VAULT}:{VAULT_PORT}")
+        found[f"{VAULT}:{VAULT_PORT}"] = VAULT
     if spec.tracing is not None and spec.tracing.tls.enabled:
-        found.add(f"{tracing.COLLECTOR}:{tracing.HTTP_PORT}")
-    return tuple(sorted(found))
+        found[f"{tracing.COLLECTOR}:{tracing.HTTP_PORT}"] = tracing.COLLECTOR
+    return dict(sorted(found.items()))

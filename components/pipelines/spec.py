@@ -1,7 +1,10 @@
 """What the user writes about a pipeline. Topics, users, ACLs, quotas and the DLQ are derived from it."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Literal
+
+from pydantic.alias_generators import to_camel
 
 from components.core.errors import Problem
 from components.core.model import (
@@ -16,10 +19,50 @@ from components.core.model import (
 )
 from components.core.paths import format_step
 from components.core.quantities import Duration, MessageSize, Retention
+from components.core.secrets import JAVA_STORES
 from components.pipelines.alerts import PipelineAlertsSpec
+from components.pipelines.cassandra import CassandraMergeSpec
+from components.pipelines.personal import PersonalDataSpec
+from components.pipelines.schema_changes import SchemaChangesSpec
 from components.tenancy.spec import QuotaSpec
 
 SourceKind = Literal["mysql", "mariadb", "cassandra"]
+
+
+class SourceTlsSpec(SpecModel):
+    """Encryption between Debezium and the source, whose certificate must be good for ``host``. Debezium reads Java's stores
+    only: in Vault they lie as base64."""
+
+    truststore: SecretReference | None = setting(
+        None,
+        help="Reference to a store (PKCS #12) of the CAs that may have signed the source's certificate; those that Java trusts "
+        "by itself when left out.",
+        becomes="database.ssl.truststore; the agent's ssl-engine-factory.truststore-path",
+    )
+    keystore: SecretReference | None = setting(
+        None,
+        help="Reference to a store (PKCS #12) with the certificate and key that Debezium shows, where the source asks for one.",
+        becomes="database.ssl.keystore; the agent's ssl-engine-factory.keystore-path",
+    )
+    password: SecretReference | None = setting(
+        None,
+        help="Reference to the password of these stores.",
+        becomes="database.ssl.truststore.password, database.ssl.keystore.password; references, never the value",
+    )
+
+    def problems(self) -> list[Problem]:
+        stores = {"truststore": self.truststore, "keystore": self.keystore}
+        named = {field: reference for field, reference in stores.items() if reference is not None}
+        found = [
+            Problem(field, "is not known for a store of Java's", "let its key end in .p12: keytool, openssl pkcs12 -export")
+            for field, reference in named.items()
+            if not reference.endswith(JAVA_STORES)
+        ]
+        if named and self.password is None:
+            found.append(Problem("password", "is needed to open a store", "write a reference to it"))
+        if self.password is not None and not named:
+            found.append(Problem("password", "opens no store", "name a truststore or a keystore, or leave it out"))
+        return found
 
 
 class DatabaseSourceSpec(SpecModel):
@@ -38,6 +81,11 @@ class DatabaseSourceSpec(SpecModel):
     )
     password: SecretReference = setting(
         help="Reference to that user's password.", becomes="a config-provider reference; the value is never rendered"
+    )
+    tls: SourceTlsSpec | None = setting(
+        None,
+        help="Encryption of the way to it, `{}` at the least; in plain text when left out.",
+        becomes="database.ssl.mode that verifies the host's name; advanced.ssl-engine-factory of the agent",
     )
     tables: tuple[TableName, ...] = setting(
         help="Captured tables as <database>.<table> (Cassandra: <keyspace>.<table>).",
@@ -69,7 +117,19 @@ class SourceSpec(SpecModel):
     def problems(self) -> list[Problem]:
         if self.chosen is None:
             return [Problem("", "needs exactly one source", "write one of mysql, mariadb or cassandra")]
+        kind, source = self.chosen
+        if source.tls is not None and kind != "cassandra" and _is_address(source.host):
+            said = "is an address: the reader of the binary log looks its name up, and compares the certificate with that"
+            return [Problem(f"{kind}.host", said, "write the name that is in the certificate")]
         return []
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class PostgresSinkSpec(SpecModel):
@@ -199,6 +259,21 @@ class PipelineSpec(SpecModel):
     tables: Mapping[str, TopicOverridesSpec] = setting(
         dict, help="Overrides for single tables' topics, by table.", becomes="configuration of one change topic"
     )
+    cassandra: CassandraMergeSpec = setting(
+        CassandraMergeSpec,
+        help="How the changes of a Cassandra source become rows.",
+        becomes="cassandra of the sink worker",
+    )
+    personal_data: Mapping[str, PersonalDataSpec] = setting(
+        dict,
+        help="Tables with personal data, and what becomes of it before it is written.",
+        becomes="routing.rules[].masks of the sink worker",
+    )
+    schema_changes: SchemaChangesSpec = setting(
+        SchemaChangesSpec,
+        help="What happens when tables of the source change their columns.",
+        becomes="evolution of the sink worker; the topic of schema changes",
+    )
     dlq: TopicOverridesSpec = setting(
         TopicOverridesSpec, help="Overrides for its dead letter queue.", becomes="configuration of the DLQ topic"
     )
@@ -220,15 +295,31 @@ class PipelineSpec(SpecModel):
             found.append(
                 Problem("topic.name", "one name cannot serve all tables", "name single topics under tables.<table>.name")
             )
+        if self.sink.via == "jdbc" and self.personal_data:
+            found.append(Problem("personalData", "the JDBC sink masks nothing", "leave sink.via at sink-worker"))
+        if self.sink.via == "jdbc" and self.schema_changes != SchemaChangesSpec():
+            found.append(Problem("schemaChanges", "the JDBC sink reviews nothing", "leave sink.via at sink-worker"))
         if self.source.chosen is None:
             return found
         kind, source = self.source.chosen
         for table, places in duplicates(list(source.tables)).items():
             found.append(Problem(f"source.{kind}.tables[{places[1]}]", f"{table} is listed twice", "keep one"))
-        for table in sorted(set(self.tables) - set(source.tables)):
+        named = [
+            (f"{to_camel(field)}{format_step(table)}", table)
+            for field in ("tables", "personal_data") for table in sorted(getattr(self, field))
+        ]  # fmt: skip
+        if kind != "cassandra" and self.cassandra != CassandraMergeSpec():
+            found.append(Problem("cassandra", f"is about sources of Cassandra, and this one is of {kind}", "leave it out"))
+        named += [(f"cassandra.tables{format_step(table)}", table) for table in sorted(self.cassandra.tables)]
+        named += [(f"schemaChanges.tables{format_step(table)}", table) for table in sorted(self.schema_changes.tables)]
+        named += [(f"schemaChanges.indexes[{place}].table", index.table)
+                  for place, index in enumerate(self.schema_changes.indexes)]  # fmt: skip
+        for path, table in named:
+            if table in source.tables:
+                continue
             found.append(
                 Problem(
-                    f"tables{format_step(table)}",
+                    path,
                     "is not one of the captured tables",
                     f"use one of {', '.join(source.tables[:5])}",
                 )

@@ -34,8 +34,8 @@ CONTROL_SCHEMA = "cdc_sink"
 _WITHOUT_WORKERS = 20
 """B12's largest pool, for a sink that the environment does not run itself."""
 
-_WORKER_THREADS = 2
-"""Of each process of a worker, besides its writers: one claims partitions, one relays dead letters."""
+_WORKER_THREADS = 3
+"""Of each process of a worker, besides its writers: one claims partitions, one relays dead letters, one tends to schemas."""
 
 _TOOLS = 3
 """Connections for people who inspect or replay, and for a check."""
@@ -160,7 +160,7 @@ def connections(environment: "EnvironmentSpec", pipeline: PipelineSpec) -> int:
     if sink is None:
         return _WITHOUT_WORKERS
     workers = sink.replicas if sink.autoscaling is None else max(sink.replicas, sink.autoscaling.most)
-    return (workers + 1) * sink.processes * (sink.writers + _WORKER_THREADS) + _TOOLS
+    return (workers + 1) * sink.processes * (sink.writers + _WORKER_THREADS) + _TOOLS + sink.more_connections
 
 
 def owner_role(database: str, schema: str) -> str:

@@ -7,6 +7,7 @@ from components.core.secrets import referenced
 from components.haproxy.backend import SAFE_METHODS, Affinity, Backend, Check, OwnApi, Server
 from components.haproxy.derive import address, service_host
 from components.kafka.acls import group_acl, merged_acls, topic_acl
+from components.kafka.network_policies import CLIENT_LABEL
 from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState, Quota, User
 from components.kafka.topics import PLATFORM_OWNER, internal_topic
@@ -120,6 +121,7 @@ def backends(environment: "EnvironmentSpec") -> tuple[Backend, ...]:
         own=_APICURIO_OWN if spec.distribution == "apicurio" else None,
         server_ca=referenced(spec.tls.ca, CA, SECRET) if is_encrypted(environment) else None,
         pods={"app.kubernetes.io/name": NAME},
+        clients=CLIENT_LABEL,
     )
     return (backend,)
 

@@ -4,8 +4,8 @@ import json
 
 from components.core.rendered import HealthCheck, Rendered, Workload
 from components.core.secrets import mounted
+from components.development.derive import waits_for_kafka
 from components.environment import EnvironmentSpec
-from components.kafka.nodes import nodes
 from components.schema_registry.derive import instances
 from components.schema_registry.program import SECRETS, Program, program
 from components.schema_registry.render_kubernetes import manifests
@@ -41,7 +41,7 @@ def subjects_text(registry: SchemaRegistrySpec) -> str:
 
 def _workload(spec: EnvironmentSpec, registry: SchemaRegistrySpec, name: str) -> Workload:
     runs = program(spec, registry, name)
-    brokers = tuple(node.name for node in nodes(spec.kafka) if node.is_broker)
+    brokers = waits_for_kafka(spec)
     return Workload(
         component=COMPONENT,
         name=name,

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from components.core.kubernetes import Body, Service, config_map, http_probe, opening
 from components.core.rendered import HealthCheck, Manifest, Rendered, Workload
 from components.core.secrets import mounted, projected
+from components.development.derive import waits_for_kafka
 from components.environment import EnvironmentSpec
 from components.haproxy.derive import NAME as HAPROXY
 from components.kafka.network_policies import CLIENT_LABEL
-from components.kafka.nodes import nodes
 from components.pipelines.spec import PipelineSpec
 from components.schema_registry import derive as registry
+from components.sink.companions import companions
+from components.sink.companions import manifests as companion_manifests
+from components.sink.companions import workload as companion_workload
 from components.sink.derive import pipelines, worker_name
 from components.sink.scaling import opening as keda_opening
 from components.sink.scaling import partitions, scaler
@@ -40,9 +43,7 @@ def render(spec: EnvironmentSpec) -> Rendered:
         return Rendered(manifests=tuple(_all_manifests(spec, sink)))
     if spec.stands_by:
         return Rendered()
-    workloads = tuple(
-        _workload(spec, sink, pipeline, number) for _, pipeline in pipelines(spec) for number in range(sink.replicas)
-    )
+    workloads = tuple(made for _, pipeline in pipelines(spec) for made in _workloads(spec, sink, pipeline))
     files = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
     return Rendered(workloads=workloads, files=files)
 
@@ -79,6 +80,9 @@ def _manifests(
     ]
     if sink.autoscaling is not None and not spec.stands_by:
         made += scaler(spec, sink, pipeline, known)
+    for beside in companions(spec, sink, pipeline):
+        container, egress = _container(spec, sink), _egress(spec, pipeline)
+        made += companion_manifests(spec, sink, pipeline, beside, container, egress, USER, EVERYWHERE)
     return made
 
 
@@ -89,7 +93,7 @@ def _environment(spec: EnvironmentSpec) -> dict[str, str]:
 def _container(spec: EnvironmentSpec, sink: SinkWorkersSpec) -> Body:
     """The probes are the worker's own: alive while its loop turns, ready while it can write."""
     return {
-        "image": sink.image,
+        "image": sink.used_image,
         "command": list(COMMAND),
         "env": [{"name": name, "value": value} for name, value in _environment(spec).items()],
         "ports": [{"containerPort": PORT, "name": "http"}],
@@ -121,14 +125,22 @@ def _egress(spec: EnvironmentSpec, pipeline: PipelineSpec) -> list[Body]:
     return rules
 
 
+def _workloads(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> Iterator[Workload]:
+    workers = [_workload(spec, sink, pipeline, number) for number in range(sink.replicas)]
+    yield from workers
+    for beside in companions(spec, sink, pipeline):
+        yield companion_workload(spec, sink, pipeline, beside, _environment(spec), workers[0])
+
+
 def _workload(spec: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec, number: int) -> Workload:
     name = f"{worker_name(pipeline)}-{number}"
-    brokers = tuple(node.name for node in nodes(spec.kafka) if node.is_broker)
+    brokers = waits_for_kafka(spec)
     registries = () if spec.schema_registry is None else registry.instances(spec.schema_registry)
     return Workload(
         component=COMPONENT,
         name=name,
-        image=sink.image,
+        image=sink.used_image,
+        build=sink.build,
         command=COMMAND,
         environment=_environment(spec),
         files={SETTINGS: settings(spec, sink, pipeline, name)},

@@ -4,17 +4,20 @@ import json
 import re
 from typing import Any
 
-from components.core.secrets import SecretFile
+from components.core.secrets import SecretFile, referenced
 from components.environment import EnvironmentSpec
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
 from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
 from components.pipelines.spec import PipelineSpec
 from components.schema_registry.access import RegistryAccess, registry_access
+from components.sink.cassandra import cassandra_secrets, cassandra_section
+from components.sink.schema_changes import evolution_section
 from components.sink.spec import SinkWorkersSpec
 from components.sink.stores import postgres_secrets, postgres_section, redis_secrets, redis_section
 from components.tracing.senders import certificate, endpoint
 
 SECRETS = "/run/secrets/sink"
+MASKING_KEY = "masking.key"
 SETTINGS = "/etc/cdc/settings.json"
 PORT = 8000
 CLIENT = "sink"
@@ -35,7 +38,8 @@ def settings(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipe
         "routing": {
             "schema": pipeline.sink.postgres.schema_name,
             "rules": [
-                {"topics": re.escape(topic), "table": table.partition(".")[2]} for topic, table in sorted(topics.items())
+                {"topics": re.escape(topic), "table": table.partition(".")[2], **_masks(pipeline, table)}
+                for topic, table in sorted(topics.items())
             ],
         },
         "postgres": postgres_section(environment, sink, pipeline, SECRETS),
@@ -50,6 +54,13 @@ def settings(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipe
         "dlq": {"topic": dlq_topic(pipeline, environment.naming)},
         "http": {"host": host, "port": PORT},
     }
+    if evolution := evolution_section(pipeline, environment.naming):
+        document["evolution"] = evolution
+    cells = cassandra_section(environment, pipeline, SECRETS)
+    if cells is not None:
+        document["cassandra"] = cells
+    if masks(pipeline):
+        document["masking"] = {"key_file": f"{SECRETS}/{MASKING_KEY}"}
     access = registry_access(environment, CLIENT)
     if access is not None:
         document["registry"] = _registry(access)
@@ -64,11 +75,35 @@ def settings(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipe
 def secrets(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> tuple[SecretFile, ...]:
     """Every file that the settings name."""
     files = list(_client(environment, pipeline).secrets)
-    files += [*postgres_secrets(environment, sink, pipeline), *redis_secrets(environment, pipeline)]
+    files += [
+        *postgres_secrets(environment, sink, pipeline),
+        *redis_secrets(environment, pipeline),
+        *cassandra_secrets(pipeline),
+    ]
+    if masks(pipeline):
+        files.append(referenced(sink.masking_key, MASKING_KEY, "masking"))
     access = registry_access(environment, CLIENT)
     if access is not None:
         files += access.secrets
     return tuple(sorted({*files, *certificate(environment)}))
+
+
+def masks(pipeline: PipelineSpec) -> dict[str, dict[str, Section]]:
+    """Columns that are masked, by table; tables without any are left out."""
+    found = {
+        table: {
+            name: mask.model_dump(exclude_defaults=True)
+            for name, mask in sorted(personal.columns.items())
+            if mask.rule != "clear"
+        }
+        for table, personal in pipeline.personal_data.items()
+    }
+    return {table: columns for table, columns in found.items() if columns}
+
+
+def _masks(pipeline: PipelineSpec, table: str) -> Section:
+    columns = masks(pipeline).get(table)
+    return {} if columns is None else {"masks": columns}
 
 
 def _client(environment: EnvironmentSpec, pipeline: PipelineSpec) -> KafkaClient:

@@ -11,11 +11,13 @@ from components.core.resources import AutoscalingSpec, ResourcesSpec
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
 from components.postgres.derive import destination
+from components.sink.companion_spec import SESSIONS, DeadLettersSpec, SinkAdminSpec
 from components.sink.derive import kafka_state, pipelines
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
+BUILT_IMAGE = "cdc-platform/sink-worker:local"
 _MIB = 1 << 20
 
 
@@ -63,8 +65,14 @@ class SinkAutoscalingSpec(AutoscalingSpec):
 class SinkWorkersSpec(ComponentSpec):
     """The platform's sink workers. Each pipeline whose ``sink.via`` is ``sink-worker`` has its own."""
 
-    image: str = setting(
-        help="The worker's image, built from sink_worker/ and pinned.", becomes="container image", min_length=1
+    image: str | None = setting(
+        None, help="The worker's image, built from sink_worker/ and pinned.", becomes="container image", min_length=1
+    )
+    build: str | None = setting(
+        None,
+        help="In place of image, on docker: the folder of the project that it is built from, where it runs.",
+        becomes="build of the container's image",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
     )
     replicas: int = setting(2, help="Workers of each pipeline.", becomes="Deployment.spec.replicas; containers", ge=1, le=100)
     processes: int = setting(1, help="Processes of each worker.", becomes="processes", ge=1, le=64)
@@ -87,7 +95,39 @@ class SinkWorkersSpec(ComponentSpec):
         help="Reference to what signs PostgreSQL's certificate, PEM.",
         becomes="file postgres-ca.pem in the workers' folders of secrets",
     )
+    masking_key: SecretReference = setting(
+        "secret:masking#key",
+        help="Reference to the secret of all masks of personal data, 32 bytes at the least. With another one hashes and "
+        "tokens are others, and refused events of those tables cannot be replayed.",
+        becomes="masking.key_file, where a pipeline masks columns",
+    )
     settings: SinkSettingsSpec = setting(SinkSettingsSpec, help="The workers' own settings.", becomes="settings.json")
+    admin: SinkAdminSpec | None = setting(
+        None,
+        help="The admin API beside each pipeline's workers; none when left out.",
+        becomes="Deployment and container sink-<pipeline>-admin",
+    )
+    dead_letters: DeadLettersSpec | None = setting(
+        None,
+        help="The DLQ processor beside each pipeline's workers; refused events only wait when it is left out.",
+        becomes="Deployment and container sink-<pipeline>-dlq",
+    )
+
+    @property
+    def more_connections(self) -> int:
+        """The most that the programs beside a pipeline's workers open to PostgreSQL."""
+        return (0 if self.admin is None else SESSIONS + 1) + (0 if self.dead_letters is None else 1)
+
+    @property
+    def used_image(self) -> str:
+        """The image's name; one that is built is never fetched under it."""
+        return self.image or BUILT_IMAGE
+
+    def problems(self) -> list[Problem]:
+        if (self.image is None) == (self.build is None):
+            found = "no image is named" if self.image is None else "one image is named, and another is built"
+            return [Problem("image", found, "write image or, on docker, build: sink_worker")]
+        return []
 
     def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
         return kafka_state(environment)
@@ -96,6 +136,8 @@ class SinkWorkersSpec(ComponentSpec):
         yield from listener_problems(environment.kafka)
         if self.autoscaling is not None and environment.target == "docker":
             yield Problem("sink.autoscaling", "docker scales nothing", "leave it out, and set replicas")
+        if self.build is not None and environment.target == "kubernetes":
+            yield Problem("sink.build", "a cluster does not see this machine's images", "push one, and name it in sink.image")
         for index, pipeline in pipelines(environment):
             target = destination(environment, pipeline)
             if not target.declared and target.password is None:

@@ -8,6 +8,7 @@ from components.environment import EnvironmentSpec
 from components.pipelines.spec import PipelineSpec
 from components.postgres import derive as postgres
 from components.redis import derive as redis
+from components.sink.cassandra import PORT as CQL_PORT
 from components.sink.spec import SinkWorkersSpec
 
 POSTGRES_PASSWORD, POSTGRES_CA = "postgres.password", postgres.CA_FILE
@@ -86,6 +87,8 @@ def openings(environment: EnvironmentSpec, pipeline: PipelineSpec) -> list[Body]
     target, own = postgres.destination(environment, pipeline), environment.postgres
     inside = own is not None and own.external is None and target.declared
     rules = [opening("to", [postgres.PODS] if inside else [], target.port)]
+    if pipeline.source.cassandra is not None and pipeline.cassandra.rereads:
+        rules.append(opening("to", [], pipeline.source.cassandra.port or CQL_PORT))
     if environment.redis is not None:
         rules.append(opening("to", [redis.pods(redis.NAME)], redis.PORT))
         if environment.redis.sentinels:

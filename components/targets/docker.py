@@ -12,6 +12,7 @@ from components.core.compose import LOGGING, STOP_SECONDS
 from components.core.context import Context
 from components.core.rendered import SECRETS_DIRECTORY, Mount, Rendered, Workload
 from components.targets.declare import holds_data
+from components.targets.sources import digest
 
 _MIB = 1 << 20
 _WAIT_SECONDS = 600
@@ -25,7 +26,8 @@ def declare(
     child = pulumi.ResourceOptions(parent=parent)
     networks = tuple(docker.Network(f"Network/{name}", name=name, opts=child) for name in [rendered.network] if name)
     volumes = [_volume(name, parent, context) for name in rendered.volumes]
-    images = {name: _image(name, child) for name in sorted({workload.image for workload in rendered.workloads})}
+    sources = {workload.image: workload.build for workload in rendered.workloads}
+    images = {name: _image(name, build, child) for name, build in sorted(sources.items())}
     made: dict[str, pulumi.Resource] = {}
     for workload in _in_order(rendered.workloads):
         waits = [*after, *networks, *volumes, *(made[name] for name in workload.depends_on if name in made)]
@@ -39,9 +41,20 @@ def _volume(name: str, parent: pulumi.Resource, context: Context) -> pulumi.Reso
     return docker.Volume(f"Volume/{name}", name=name, opts=opts)
 
 
-def _image(name: str, opts: pulumi.ResourceOptions) -> docker.RemoteImage:
-    """Kept when the stack goes: other stacks on the machine may use it."""
-    return docker.RemoteImage(f"RemoteImage/{name}", name=name, keep_locally=True, opts=opts)
+def _image(name: str, build: str | None, opts: pulumi.ResourceOptions) -> docker.RemoteImage:
+    """One that is fetched is kept when the stack goes: other stacks on the machine may use it. One that is built goes with it,
+    and is built anew when its sources change."""
+    if build is None:
+        return docker.RemoteImage(f"RemoteImage/{name}", name=name, keep_locally=True, opts=opts)
+    folder = Path.cwd() / build
+    return docker.RemoteImage(
+        f"RemoteImage/{name}",
+        name=name,
+        build={"context": str(folder)},
+        triggers={"sources": digest(folder)},
+        keep_locally=False,
+        opts=opts,
+    )
 
 
 def _in_order(workloads: Iterable[Workload]) -> list[Workload]:

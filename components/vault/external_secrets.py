@@ -3,6 +3,7 @@
 from components.core.kubernetes import Body, manifest
 from components.core.quantities import format_duration
 from components.core.rendered import Manifest
+from components.core.secrets import JAVA_STORES
 from components.environment import EnvironmentSpec
 from components.vault.configuration import address
 from components.vault.identities import Access, SharedSecret
@@ -55,7 +56,7 @@ def _store(spec: EnvironmentSpec, vault: VaultSpec, identity: str) -> Body:
 
 def _secret(spec: EnvironmentSpec, secret: SharedSecret, refresh: str) -> Manifest:
     """The Secret that programs mount. It stays when this object goes: a program that restarts must not lose its password."""
-    data = [{"secretKey": key, "remoteRef": {"key": path, "property": key}} for key, path in secret.keys.items()]
+    data = [{"secretKey": key, "remoteRef": _remote(path, key)} for key, path in secret.keys.items()]
     body = {
         "refreshInterval": refresh,
         "secretStoreRef": {"name": account(secret.identity), "kind": "SecretStore"},
@@ -63,3 +64,8 @@ def _secret(spec: EnvironmentSpec, secret: SharedSecret, refresh: str) -> Manife
         "data": data,
     }
     return manifest(COMPONENT, spec.context, API_VERSION, "ExternalSecret", secret.name, spec=body)
+
+
+def _remote(path: str, key: str) -> Body:
+    decoded = {"decodingStrategy": "Base64"} if key.endswith(JAVA_STORES) else {}
+    return {"key": path, "property": key, **decoded}

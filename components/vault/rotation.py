@@ -22,20 +22,24 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """One path in Vault, with the roles that log in with each of its keys."""
+    """One path in Vault, with the roles that log in with each of its keys; none where the server reads the three itself."""
 
     path: str
     keys: Mapping[str, tuple[Login, ...]]
 
 
 def rotated(spec: EnvironmentSpec) -> tuple[Rotated, ...]:
-    """The passwords of the sink workers' roles that lie in Vault. What is read by a program that cannot try another password
-    when one is refused is not among them, even where a worker reads it too."""
-    if spec.vault is None or spec.sink is None:
+    """The passwords that lie in Vault, of the sink workers' roles, whose clients try another when one is refused, and of
+    HAProxy's users, where the server does. What anybody else reads too is not among them."""
+    if spec.vault is None:
         return ()
     alone = {(path, key) for path, key in _read_elsewhere(spec)}
     found: defaultdict[str, defaultdict[str, set[Login]]] = defaultdict(lambda: defaultdict(set))
-    for _, pipeline in pipelines(spec):
+    for user in spec.haproxy.users if spec.haproxy is not None else ():
+        path, _, key = (user.password or "").partition(":")[2].partition("#")
+        if user.is_rotated and (path, key) not in alone:
+            found[path].setdefault(key, set())
+    for _, pipeline in pipelines(spec) if spec.sink is not None else ():
         target = destination(spec, pipeline)
         if target.password is not None and target.password.vault and (target.password.vault, target.password.key) not in alone:
             login = Login(target.host, target.port, target.database, target.user)
@@ -47,7 +51,8 @@ def rotated(spec: EnvironmentSpec) -> tuple[Rotated, ...]:
 
 
 def _read_elsewhere(spec: EnvironmentSpec) -> Iterator[tuple[str, str]]:
-    """(path, key) of every reference but those of the pipelines that sink workers write."""
+    """(path, key) of every reference but those of the pipelines that sink workers write, and of HAProxy's users."""
     written = {index for index, _ in pipelines(spec)}
     own = {f"pipelines[{index}].sink.postgres.password" for index in written}
+    own |= {f"haproxy.users[{index}].password" for index in range(0 if spec.haproxy is None else len(spec.haproxy.users))}
     yield from ((path, key) for where, path, key in references(spec) if where not in own)

@@ -16,6 +16,9 @@ from components.connect.derive import worker_names
 from components.connect.names import COLOURS, cluster_name
 from components.core.once import once_for_each
 from components.core.secrets import SecretFile, referenced
+from components.development import derive as development
+from components.development.names import MARIADB, VAULT
+from components.development.vault import secret_files as development_vault
 from components.environment import EnvironmentSpec
 from components.haproxy.derive import NAME as HAPROXY
 from components.haproxy.render import secret_files
@@ -37,6 +40,7 @@ from components.redis.render import secret_files as redis_secrets
 from components.schema_registry.derive import NAME as REGISTRY
 from components.schema_registry.derive import instances
 from components.schema_registry.program import program
+from components.sink.companions import companions
 from components.sink.derive import pipelines, worker_name
 from components.sink.settings import secrets as sink_secrets
 from components.tracing.names import COLLECTOR, JAEGER
@@ -102,6 +106,8 @@ def _sink(spec: EnvironmentSpec) -> Iterator[Use]:
         name = worker_name(pipeline)
         containers = tuple(f"{name}-{number}" for number in range(spec.sink.replicas))
         yield Use(name, sink_secrets(spec, spec.sink, pipeline), containers)
+        for beside in companions(spec, spec.sink, pipeline):
+            yield Use(beside.name, beside.secrets, (beside.name,), (beside.name,))
 
 
 def _agents(spec: EnvironmentSpec) -> Iterator[Use]:
@@ -185,6 +191,13 @@ def _observability(spec: EnvironmentSpec) -> Iterator[Use]:
         yield Use(GRAFANA, (referenced(password, "admin.password", GRAFANA),), (GRAFANA,))
 
 
+def _development(spec: EnvironmentSpec) -> Iterator[Use]:
+    if spec.development is not None and spec.development.mariadb is not None:
+        yield Use(MARIADB, development.secret_files(spec, spec.development.mariadb), (MARIADB,))
+    if spec.development is not None and spec.development.vault is not None:
+        yield Use(VAULT, development_vault(spec.development.vault), (VAULT,))
+
+
 SOURCES: tuple[Callable[[EnvironmentSpec], Iterator[Use]], ...] = (
     _backup,
     _haproxy,
@@ -199,4 +212,5 @@ SOURCES: tuple[Callable[[EnvironmentSpec], Iterator[Use]], ...] = (
     _observability,
     _brokers,
     _kafka_users,
+    _development,
 )

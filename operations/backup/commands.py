@@ -4,65 +4,50 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from components.backup.derive import backed_up_topics
-from components.backup.spec import BackupSpec
 from components.core.errors import CdcError
 from components.core.quantities import format_bytes
-from components.environment import EnvironmentSpec
 from operations import project
-from operations.backup.access import Reach, opened
+from operations.backup.access import opened
 from operations.backup.contents import observe
 from operations.backup.create import Wanted, create, drop_unfinished, is_id
-from operations.backup.errors import BackupError, DamagedError
-from operations.backup.manifest import Kind, Manifest, proven_manifest, read_manifest
+from operations.backup.errors import BackupError
+from operations.backup.manifest import Manifest, proven_manifest
+from operations.backup.options import (
+    Backup,
+    Connect,
+    ConnectCa,
+    ConnectPassword,
+    ConnectUser,
+    From,
+    KafkaConfig,
+    KeyFile,
+    RegistryUrl,
+    S3Ca,
+    S3Credentials,
+    To,
+    chosen,
+    create_key,
+    declared_in,
+    key_of,
+    kind_of,
+    manifests,
+    read_or_none,
+    store_of,
+)
 from operations.backup.restore import Restore
 from operations.backup.retention import prune
-from operations.backup.sealing import read_key
-from operations.backup.store import Folder
 from operations.backup.verify import is_whole, verify
+from operations.live.reach import KafkaPassword, Reach, RegistryCa, RegistryPassword, RegistryUser
 from operations.options import AuditFile, Json, Root, Stack
 from operations.terminal import BAD, FAINT, GOOD, STRONG, WARN, console, count, print_json, styled
 
 NOT_WHOLE = 3
 _TELL_SECONDS = 0.2
-
-To = Annotated[
-    Path | None, typer.Option("--to", metavar="DIR", help="Folder of all backups. Default: backup.directory of the spec.")
-]
-From = Annotated[
-    Path | None, typer.Option("--from", metavar="DIR", help="Folder of all backups. Default: backup.directory of the spec.")
-]
-KeyFile = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="File with the key: openssl rand -hex 32.")]
-KafkaConfig = Annotated[
-    Path, typer.Option("--kafka-config", metavar="FILE", help="Settings of a client of Kafka, key=value lines.")
-]
-KafkaPassword = Annotated[
-    Path | None, typer.Option("--kafka-password-file", metavar="FILE", help="File with that client's password.")
-]
-RegistryUrl = Annotated[
-    str | None, typer.Option("--registry", metavar="URL", help="The schema registry's API as this machine reaches it; or none.")
-]
-RegistryUser = Annotated[str | None, typer.Option("--registry-user", metavar="NAME", help="Whom to enter there as.")]
-RegistryPassword = Annotated[
-    Path | None, typer.Option("--registry-password-file", metavar="FILE", help="File with that user's password.")
-]
-RegistryCa = Annotated[
-    Path | None, typer.Option("--registry-ca-file", metavar="FILE", help="What signed its certificate, PEM.")
-]
-Connect = Annotated[
-    list[str] | None, typer.Option("--connect", metavar="URL", help="REST address of a worker of the active colour; or none.")
-]
-ConnectUser = Annotated[str | None, typer.Option("--connect-user", metavar="NAME", help="Whom to enter there as.")]
-ConnectPassword = Annotated[
-    Path | None, typer.Option("--connect-password-file", metavar="FILE", help="File with that user's password.")
-]
-ConnectCa = Annotated[Path | None, typer.Option("--connect-ca-file", metavar="FILE", help="What signed its certificate, PEM.")]
-Backup = Annotated[str | None, typer.Argument(metavar="BACKUP", help="Its id. Default: the newest whole one.")]
 
 
 def create_command(
@@ -80,6 +65,8 @@ def create_command(
     connect_user: ConnectUser = None,
     connect_password_file: ConnectPassword = None,
     connect_ca_file: ConnectCa = None,
+    s3_credentials_file: S3Credentials = None,
+    s3_ca_file: S3Ca = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -87,10 +74,10 @@ def create_command(
 
     What an interrupted run has left is taken away first. Exit codes: 0 made, 2 bad input or no answer; nothing was made.
     """
-    spec, declared = _declared(root, stack)
+    spec, declared = declared_in(root, stack)
     if kind not in {"daily", "weekly", "manual"}:
         raise CdcError(f"--kind: {kind!r} is none\n      → write daily, weekly or manual")
-    store = _store(spec, declared, to)
+    store = store_of(spec, declared, to, s3_credentials_file, s3_ca_file)
     reach = Reach(
         kafka_config,
         kafka_password_file,
@@ -103,13 +90,13 @@ def create_command(
         connect_password_file,
         connect_ca_file,
     )
-    wanted = Wanted(spec.name, _kind(kind), backed_up_topics(spec, declared), _create_key(declared, key_file))
+    wanted = Wanted(spec.name, kind_of(kind), backed_up_topics(spec, declared), create_key(declared, key_file))
     with opened(spec, reach) as (sources, settings), store.locked():
         left = drop_unfinished(store)
         tell = progress("read")
-        made = create(wanted, store, sources.kafka, settings, lambda: observe(spec, sources), tell)
+        made = create(wanted, store, sources.kafka, settings, lambda: observe(spec, sources, settings), tell)
         tell(made.records, made.records)
-        gone = prune(store, _manifests(store), {"daily": declared.keep.daily, "weekly": declared.keep.weekly})
+        gone = prune(store, manifests(store), {"daily": declared.keep.daily, "weekly": declared.keep.weekly})
     if as_json:
         print_json({**_summary(made, True), "unfinishedRemoved": left, "outlivedRemoved": gone})
         return
@@ -126,6 +113,8 @@ def verify_command(
     backup: Backup = None,
     from_folder: From = None,
     key_file: KeyFile = None,
+    s3_credentials_file: S3Credentials = None,
+    s3_ca_file: S3Ca = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -133,11 +122,11 @@ def verify_command(
 
     Exit codes: 0 whole, 2 bad input or another key, 3 not whole.
     """
-    spec, declared = _declared(root, stack)
-    store = _store(spec, declared, from_folder)
-    name = _chosen(store, backup)
+    spec, declared = declared_in(root, stack)
+    store = store_of(spec, declared, from_folder, s3_credentials_file, s3_ca_file)
+    name = chosen(store, backup)
     tell = progress("checked")
-    found = verify(store, name, _key(key_file), tell)
+    found = verify(store, name, key_of(key_file), tell)
     if as_json:
         print_json({**_summary(found.manifest, not found.problems), "problems": found.problems})
     else:
@@ -171,6 +160,8 @@ def restore_command(
     connect_password_file: ConnectPassword = None,
     connect_ca_file: ConnectCa = None,
     audit_log: AuditFile = None,
+    s3_credentials_file: S3Credentials = None,
+    s3_ca_file: S3Ca = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -182,10 +173,10 @@ def restore_command(
     """
     from operations.audit_log import audited
 
-    spec, declared = _declared(root, stack)
-    store = _store(spec, declared, from_folder, of)
-    name = _chosen(store, backup)
-    manifest, seal = proven_manifest(store, name, _key(key_file))
+    spec, declared = declared_in(root, stack)
+    store = store_of(spec, declared, from_folder, s3_credentials_file, s3_ca_file, of)
+    name = chosen(store, backup)
+    manifest, seal = proven_manifest(store, name, key_of(key_file))
     if manifest.environment != (of or spec.name):
         raise BackupError(
             f"{name}: is of {manifest.environment}, not of {of or spec.name}"
@@ -234,6 +225,8 @@ def restore_command(
 def list_command(
     stack: Stack,
     from_folder: From = None,
+    s3_credentials_file: S3Credentials = None,
+    s3_ca_file: S3Ca = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -241,10 +234,10 @@ def list_command(
 
     Exit codes: 0 all are whole, 2 bad input, 3 one is not, or there is none.
     """
-    spec, declared = _declared(root, stack)
-    store = _store(spec, declared, from_folder)
+    spec, declared = declared_in(root, stack)
+    store = store_of(spec, declared, from_folder, s3_credentials_file, s3_ca_file)
     names = [name for name in store.children() if is_id(name)]
-    found = [(name, _read_or_none(store, name)) for name in names]
+    found = [(name, read_or_none(store, name)) for name in names]
     rows = [
         {"id": name, "whole": False} if manifest is None else _summary(manifest, is_whole(store, manifest))
         for name, manifest in found
@@ -288,58 +281,6 @@ def _summary(manifest: Manifest, whole: bool) -> dict[str, Any]:
         "key": manifest.key or None,
         "whole": whole,
     }
-
-
-def _declared(root: Path | None, stack: str) -> tuple[EnvironmentSpec, BackupSpec]:
-    spec = project.load(project.find_root(root), stack)
-    if spec.backup is None:
-        raise CdcError(f"{spec.name}: no backup is declared\n      → declare backup; see cdc explain backup")
-    return spec, spec.backup
-
-
-def _store(spec: EnvironmentSpec, declared: BackupSpec, folder: Path | None, of: str | None = None) -> Folder:
-    return Folder((folder or Path(declared.directory)) / (of or spec.name))
-
-
-def _kind(text: str) -> Kind:
-    return "daily" if text == "daily" else "weekly" if text == "weekly" else "manual"
-
-
-def _create_key(declared: BackupSpec, file: Path | None) -> bytes | None:
-    if declared.key is not None and file is None:
-        raise CdcError("backups are encrypted here\n      → name the file of the key with --key-file")
-    if declared.key is None and file is not None:
-        raise CdcError("--key-file: backups are not encrypted here\n      → set backup.key, or leave the option out")
-    return _key(file)
-
-
-def _key(file: Path | None) -> bytes | None:
-    return None if file is None else read_key(file)
-
-
-def _chosen(store: Folder, backup: str | None) -> str:
-    if backup is not None:
-        if not is_id(backup):
-            raise CdcError(f"{backup!r} is no id of a backup\n      → use one that cdc backup list shows")
-        return backup
-    found = [manifest.id for manifest in _manifests(store)]
-    if not found:
-        raise BackupError(
-            f"{store.path}: there is no backup\n      → make one with cdc backup create, or name another folder with --from"
-        )
-    return max(found)
-
-
-def _manifests(store: Folder) -> list[Manifest]:
-    found = [_read_or_none(store, name) for name in store.children() if is_id(name)]
-    return [manifest for manifest in found if manifest is not None]
-
-
-def _read_or_none(store: Folder, name: str) -> Manifest | None:
-    try:
-        return read_manifest(store, name)
-    except DamagedError:
-        return None
 
 
 def progress(what: str) -> Callable[[int, int], None]:

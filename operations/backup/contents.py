@@ -10,8 +10,10 @@ from components.kafka.desired_state import desired_state
 from operations.backup.errors import BackupError
 from operations.backup.schemas import Schemas
 from operations.connect.cluster import Cluster
-from operations.live.kafka import Partition
+from operations.live.kafka import Partition, Settings
 from operations.live.kafka_admin import KafkaAdmin
+from operations.live.requests import AnswerError, connect, quotas
+from operations.live.wire import UnsupportedError
 
 _SECRET_KEY = re.compile(r"(?i)(password|passphrase|secret|token|jaas\.config|private.?key|api\.?key|credential)")
 _NO_VALUE = re.compile(r"(?i)(\.class|\.type|\.location|\.enabled?|\.file|\.path|\.id)$")
@@ -43,6 +45,8 @@ class Contents:
     vault: list[str]
     spec: Mapping[str, Any]
     desired: str = field(repr=False)
+    quotas: list[dict[str, Any]] | None = None
+    """``None`` where the user may not see them, or enters in a way that they cannot be asked for; and in backups of old."""
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -69,7 +73,7 @@ def _places(topics: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[Partition
             yield (topic, int(partition)), offset
 
 
-def observe(spec: EnvironmentSpec, sources: Sources) -> Contents:
+def observe(spec: EnvironmentSpec, sources: Sources, settings: Settings) -> Contents:
     """Looks and changes nothing. Raises :class:`BackupError` for a connector that has a secret itself."""
     connectors = None if sources.connect is None else _connectors(sources.connect)
     groups = sources.kafka.groups()
@@ -83,7 +87,21 @@ def observe(spec: EnvironmentSpec, sources: Sources) -> Contents:
         vault=vault_names(spec),
         spec=spec.published(),
         desired=desired_state(spec.kafka, spec.kafka_state, spec.context),
+        quotas=_quotas(settings),
     )
+
+
+def _quotas(settings: Settings) -> list[dict[str, Any]] | None:
+    try:
+        with connect(settings) as connection:
+            found = quotas(connection)
+    except UnsupportedError:
+        return None
+    except AnswerError as error:
+        if error.forbidden:
+            return None
+        raise
+    return [{"entity": [list(part) for part in entity], "values": values} for entity, values in sorted(found.items(), key=str)]
 
 
 def _connectors(cluster: Cluster) -> dict[str, dict[str, Any]]:

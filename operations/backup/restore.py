@@ -18,6 +18,8 @@ from operations.backup.store import Store
 from operations.backup.verify import read_contents, read_file, refuse_damaged
 from operations.connect.cluster import Offsets
 from operations.live.kafka import Cluster, Partition, Settings
+from operations.live.observed import Entity
+from operations.live.requests import QuotaChange, connect, quotas, set_quotas
 
 WHILE_LOADING = {
     "cleanup.policy": "delete",
@@ -197,12 +199,31 @@ class Restore:
             else:
                 with self.log.changing("ACLs", None, contents.acls):
                     self.target.kafka.create_acls(contents.acls)
+        notes += self._quotas(contents)
         missing = sorted(set(contents.users) - set(self.target.kafka.scram_users()))
         if missing:
             notes.append(
                 f"users without a password here: {', '.join(missing)}; Kafka gives no hashes: set them, as the spec says"
             )
         return notes
+
+    def _quotas(self, contents: Contents) -> list[str]:
+        """Those of entities that have none here."""
+        if contents.quotas is None:
+            return ["quotas are not in this backup: set them, as the spec says"]
+        wanted: dict[Entity, dict[str, float]] = {
+            tuple((str(kind), name) for kind, name in each["entity"]): each["values"] for each in contents.quotas
+        }
+        if not wanted:
+            return []
+        with connect(self.settings) as connection:
+            there = quotas(connection)
+            changes = [QuotaChange(entity, values) for entity, values in wanted.items() if entity not in there]
+            if changes:
+                shown = [{"entity": change.entity, "values": change.values} for change in changes]
+                with self.log.changing("quotas", None, shown):
+                    set_quotas(connection, changes)
+        return []
 
     def _schemas(self, contents: Contents) -> int:
         if contents.schemas is None or self.target.schemas is None or not contents.schemas["subjects"]:

@@ -1,4 +1,4 @@
-"""Where backups lie. A store needs four things only: put a file whole or not at all, get it, list names, delete."""
+"""Where backups lie. A store needs few things only: put a file whole or not at all, get it, list names, delete, lock."""
 
 import fcntl
 import json
@@ -49,6 +49,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def put(self, name: str, content: bytes) -> None:
         path = self.path / name

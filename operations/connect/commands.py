@@ -58,6 +58,13 @@ def _clusters(spec: EnvironmentSpec, connect: ConnectSpec, given: Given, patienc
     """Both colours. Where they are to be acted on, it is known before anything is done that the user may."""
     if spec.target == "docker":
         return {colour: RestCluster(colour, given[colour] or addresses(connect, spec, colour)) for colour in COLOURS}
+    return clusters_on_kubernetes(spec, connect, given, patience, acts)
+
+
+def clusters_on_kubernetes(
+    spec: EnvironmentSpec, connect: ConnectSpec, given: Given, patience: float, acts: bool
+) -> dict[Colour, Cluster]:
+    """Both colours through their objects, which nobody's address is needed for."""
     if any(given.values()):
         raise CdcError(
             f"{spec.name} runs on Kubernetes, where the operator would undo what is told to a worker"
@@ -92,7 +99,7 @@ def plan_command(stack: Stack, blue: Blue = None, green: Green = None, as_json: 
     raise typer.Exit(0 if all(one.action == "keep" for one in planned) else DIFFERENT)
 
 
-def _lives(spec: EnvironmentSpec) -> Wanted:
+def wanted_lives(spec: EnvironmentSpec) -> Wanted:
     """A standby's connectors are stopped until it has taken over, and then run."""
     return None if spec.mirror_maker is None else "stopped" if spec.stands_by else "running"
 
@@ -123,8 +130,8 @@ def apply_command(
     if refused:
         raise ConnectError(f"{len(refused)} refused, nothing was changed:\n  " + "\n  ".join(refused))
     with audited(folder, spec.name, "connect apply", audit_log) as log:
-        planning.apply(cluster, wanted, planned, say, _lives(spec), log)
-        planning.settle(cluster, [one.name for one in wanted], connect.max_restarts, patience, say, _lives(spec))
+        planning.apply(cluster, wanted, planned, say, wanted_lives(spec), log)
+        planning.settle(cluster, [one.name for one in wanted], connect.max_restarts, patience, say, wanted_lives(spec))
     _show(planned, as_json)
 
 
@@ -179,16 +186,23 @@ def _colour(to: str | None, connect: ConnectSpec) -> Colour:
 
 
 def _planned(spec: EnvironmentSpec, connect: ConnectSpec, clusters: Mapping[Colour, Cluster]) -> list[Planned]:
+    there = clusters[other(connect.active)].states()
+    return plan_connectors(spec, connect, planning.observe(clusters[connect.active]), there)
+
+
+def plan_connectors(
+    spec: EnvironmentSpec, connect: ConnectSpec, live: planning.Live, there: Mapping[str, State]
+) -> list[Planned]:
+    """What is to be done on the active colour, which has ``live``, while the other one has ``there``. Pure."""
     active, standby = connect.active, other(connect.active)
-    there = clusters[standby].states()
     names = zip(connectors(spec, standby), connectors(spec, active), strict=True)
     elsewhere = {here.name: standby for away, here in names if away.name in there and not _left(spec, there[away.name])}
-    return planning.plan(connectors(spec, active), planning.observe(clusters[active]), elsewhere, _lives(spec))
+    return planning.plan(connectors(spec, active), live, elsewhere, wanted_lives(spec))
 
 
 def _left(spec: EnvironmentSpec, state: State) -> bool:
     """Whether a connector is what a standby had on the colour that its source has left since: it has never run there."""
-    return _lives(spec) is not None and state.lives == "stopped"
+    return wanted_lives(spec) is not None and state.lives == "stopped"
 
 
 def _show(planned: list[Planned], as_json: bool) -> None:

@@ -4,8 +4,10 @@ librdkafka has no call for quotas, and Kafka gives no hash of a SCRAM password t
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,9 +20,11 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from operations.live.kafka import ANSWER_SECONDS, Partition, Settings, UnreachableError
+from operations.live.observed import Broker
+from operations.live.rights import needed
 
 Answer = TypeVar("Answer")
-_AT_ONCE = 200
+_AT_ONCE, _REQUESTS_AT_ONCE = 200, 3
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 QUIET = logging.getLogger("cdc.librdkafka")
@@ -39,15 +43,32 @@ class RefusedError(UnreachableError):
     """The user may not."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterSeen:
+    """What one answer tells: ``topics`` are librdkafka's own, by name; ``operations`` what this user may on the cluster, none
+    where it may not even Describe it."""
+
+    id: str
+    controller: int
+    brokers: tuple[Broker, ...]
+    topics: Mapping[str, Any]
+    operations: frozenset[str]
+
+
 class KafkaAdmin:
     """Every method raises :class:`UnreachableError` with what to do."""
 
     def __init__(self, name: str, settings: Settings) -> None:
-        self.name, self._address = name, settings["bootstrap.servers"]
+        self.name, self._address, self.settings = name, settings["bootstrap.servers"], settings
         try:
             self._admin = AdminClient(dict(settings), logger=QUIET)
         except KafkaException as error:
             raise UnreachableError(f"{name}: {error.args[0].str()}\n      → mend the client's settings") from None
+
+    @property
+    def client(self) -> AdminClient:
+        """librdkafka's own."""
+        return self._admin
 
     def cluster_id(self) -> str:
         """Kafka's own id of the cluster."""
@@ -57,25 +78,57 @@ class KafkaAdmin:
         """How many there are."""
         return len(self._ask(lambda: self._admin.list_topics(timeout=ANSWER_SECONDS)).brokers)
 
+    def cluster(self) -> ClusterSeen:
+        """Brokers with their racks, and every topic that this user may see, Kafka's internal ones too."""
+        found = self._ask(lambda: self._admin.list_topics(timeout=ANSWER_SECONDS))
+        ask = partial(self._admin.describe_cluster, include_authorized_operations=True, request_timeout=ANSWER_SECONDS)
+        described = self._ask(lambda: ask().result())
+        may = frozenset(AclOperation(operation).name for operation in described.authorized_operations or ())
+        brokers = (Broker(node.id, node.host, node.port, node.rack) for node in described.nodes)
+        in_order = tuple(sorted(brokers, key=lambda broker: broker.id))
+        return ClusterSeen(str(found.cluster_id), found.controller_id, in_order, found.topics, may)
+
     def topics(self) -> dict[str, dict[str, Any]]:
         """All but Kafka's internal ones: partitions, replicas and what their configuration says for itself."""
         found = self._ask(lambda: self._admin.list_topics(timeout=ANSWER_SECONDS)).topics
-        names = sorted(name for name, topic in found.items() if topic.error is None and not name.startswith("__"))
+        names = (name for name, topic in found.items() if topic.error is None and not name.startswith("__"))
         described: dict[str, dict[str, Any]] = {}
-        for begin in range(0, len(names), _AT_ONCE):
-            part = names[begin : begin + _AT_ONCE]
-            resources = [ConfigResource(ResourceType.TOPIC, name) for name in part]
-            for resource, found_entries in self._all(self._admin.describe_configs, resources).items():
-                entries = found_entries.values()
-                own = {e.name: e.value for e in entries if e.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value}
-                partitions = found[resource.name].partitions
-                replicas = min((len(each.replicas) for each in partitions.values()), default=1)
-                described[resource.name] = {
-                    "partitions": len(partitions),
-                    "replicas": replicas,
-                    "config": dict(sorted(own.items())),
-                }
+        for name, config in self.topic_configs(names)[0].items():
+            partitions = found[name].partitions.values()
+            replicas = min((len(each.replicas) for each in partitions), default=1)
+            described[name] = {"partitions": len(partitions), "replicas": replicas, "config": config}
         return dict(sorted(described.items()))
+
+    def topic_configs(self, names: Iterable[str]) -> tuple[dict[str, dict[str, str]], dict[str, str | None]]:
+        """What each topic says for itself, and what one has that says nothing. Several requests are on their way at a time;
+        few, for each answer has every key of each topic."""
+        names = sorted(names)
+        parts = [names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE)]
+        own: dict[str, dict[str, str]] = {}
+        inherited: dict[str, str | None] = {}
+        on_their_way: deque[Mapping[Any, Future[Any]]] = deque()
+        while parts or on_their_way:
+            while parts and len(on_their_way) < _REQUESTS_AT_ONCE:
+                on_their_way.append(self._describe(parts.pop(0)))
+            for resource, future in on_their_way.popleft().items():
+                own[resource.name] = dict(_split(self._described(resource, future), inherited))
+        return own, inherited
+
+    def _describe(self, topics: Iterable[str]) -> Mapping[Any, "Future[Any]"]:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+        return self._admin.describe_configs(resources, request_timeout=ANSWER_SECONDS)
+
+    def _described(self, resource: ConfigResource, future: "Future[Any]") -> Mapping[str, ConfigEntry]:
+        try:
+            found: Mapping[str, ConfigEntry] = future.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._DESTROY_BROKER:
+                [found] = self._all(self._describe, [resource.name]).values()
+                return found
+            if error.args[0].code() in _REFUSED:
+                raise RefusedError(needed(self.settings, "DescribeConfigs", f"topic {resource.name}")) from None
+            raise self._failed(error.args[0], f"configuration of topic {resource.name}: ") from None
+        return found
 
     def begins(self, places: Collection[Partition]) -> dict[Partition, int]:
         """The first offset of each."""
@@ -96,9 +149,13 @@ class KafkaAdmin:
 
     def groups(self) -> dict[str, dict[Partition, int]]:
         """Where every consumer group stands; those that stand nowhere, or that this user may not see, are left out."""
-        listing = self._ask(lambda: self._admin.list_consumer_groups(request_timeout=ANSWER_SECONDS).result())
-        found = {group.group_id: self.committed(group.group_id, hidden={}) for group in listing.valid}
+        found = {group: self.committed(group, hidden={}) for group in self.group_names()}
         return {group: offsets for group, offsets in sorted(found.items()) if offsets}
+
+    def group_names(self) -> list[str]:
+        """Every consumer group."""
+        listing = self._ask(lambda: self._admin.list_consumer_groups(request_timeout=ANSWER_SECONDS).result())
+        return sorted(group.group_id for group in listing.valid)
 
     def committed(self, group: str, hidden: dict[Partition, int] | None = None) -> dict[Partition, int]:
         """Where one group stands; ``hidden`` of one that this user may not see, if that is no error."""
@@ -121,8 +178,15 @@ class KafkaAdmin:
             if place.error is not None:
                 raise self._failed(place.error)
 
+    def _demand_describe(self) -> None:
+        """Raises :class:`RefusedError` for who may not Describe the cluster: asked by such a one, librdkafka 2.16 tells of no
+        ACL at all, and ends the process at SCRAM users."""
+        if "DESCRIBE" not in self.cluster().operations:
+            raise RefusedError(needed(self.settings, "Describe", "the cluster"))
+
     def acls(self) -> list[dict[str, str]] | None:
         """Every binding; ``None`` where the brokers judge nobody."""
+        self._demand_describe()
         any_name: Any = None
         everything = AclBindingFilter(
             ResourceType.ANY, any_name, ResourcePatternType.ANY, any_name, any_name, AclOperation.ANY, AclPermissionType.ANY
@@ -137,12 +201,13 @@ class KafkaAdmin:
 
     def create_acls(self, records: Iterable[Mapping[str, str]]) -> None:
         """Those that are there already stay as they are."""
-        bindings = [_acl_binding(record) for record in records]
+        bindings = [acl_binding(record) for record in records]
         if bindings:
             self._all(self._admin.create_acls, bindings)
 
     def scram_users(self) -> dict[str, list[dict[str, Any]]]:
         """Names with mechanisms and iterations. Kafka tells nothing else of a password."""
+        self._demand_describe()
         everybody: Any = self._admin.describe_user_scram_credentials
         users = self._ask(lambda: everybody().result())
         return {
@@ -198,6 +263,27 @@ class KafkaAdmin:
         )
 
 
+def _split(entries: Mapping[str, ConfigEntry], inherited: dict[str, str | None]) -> Iterator[tuple[str, str]]:
+    """A topic's own settings; all others go to ``inherited``, and so do those that an own one hides, where that is told."""
+    for name, entry in entries.items():
+        if _is_own(entry):
+            yield name, entry.value or ""
+            if name not in inherited and (hidden := _hidden(entry)) is not None:
+                inherited[name] = hidden.value
+        elif name not in inherited:
+            inherited[name] = entry.value
+
+
+def _hidden(entry: ConfigEntry) -> ConfigEntry | None:
+    """What is in force when a topic takes its own setting back: the first behind it."""
+    return next((other for other in entry.synonyms.values() if not _is_own(other)), None)
+
+
+def _is_own(entry: ConfigEntry) -> bool:
+    source: object = entry.source  # a number in answers, whatever the type says
+    return source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+
+
 def _acl_record(binding: AclBinding) -> dict[str, str]:
     return {
         "principal": binding.principal,
@@ -210,7 +296,7 @@ def _acl_record(binding: AclBinding) -> dict[str, str]:
     }
 
 
-def _acl_binding(record: Mapping[str, str]) -> AclBinding:
+def acl_binding(record: Mapping[str, str]) -> AclBinding:
     return AclBinding(
         ResourceType[record["resource"]],
         record["name"],

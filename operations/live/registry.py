@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from components.core.errors import CdcError
+from operations.live.observed import ObservedSubject
 
 ANSWER_SECONDS = 30
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -49,7 +50,7 @@ class Registry:
     """An open registry. Every method raises :class:`RegistryError` with what to do."""
 
     def __init__(self, access: Access, transport: httpx.BaseTransport | None = None) -> None:
-        self._url = access.url.rstrip("/")
+        self.url = self._url = access.url.rstrip("/")
         self._client = httpx.Client(
             auth=_credentials(access),
             verify=_trust(access),
@@ -68,6 +69,19 @@ class Registry:
         """Its newest version; ``None`` for a subject that has none."""
         found = self._ask("GET", f"/subjects/{quote(subject, safe='')}/versions/latest", missing=True)
         return None if found is None else Version(int(found["version"]), int(found["id"]))
+
+    def subjects(self) -> list[str]:
+        """All that have a version."""
+        return sorted(self._ask("GET", "/subjects"))
+
+    def newest(self, subject: str) -> ObservedSubject | None:
+        """The newest version with its schema, and the subject's own level; ``None`` for one that has gone since."""
+        found = self._ask("GET", f"/subjects/{quote(subject, safe='')}/versions/latest", missing=True)
+        if found is None:
+            return None
+        kind, references = found.get("schemaType") or "AVRO", tuple(found.get("references") or ())
+        level = self.compatibility(subject)
+        return ObservedSubject(subject, int(found["version"]), int(found["id"]), kind, found["schema"], level, references)
 
     def objections(self, subject: str, schema: str, schema_type: str) -> tuple[str, ...]:
         """Why the schema may not become the subject's next version under the compatibility in force; nothing when it may."""
@@ -90,6 +104,10 @@ class Registry:
     def drop_compatibility(self, subject: str) -> None:
         """Leave ``subject`` to the level of all others."""
         self._ask("DELETE", _config_path(subject), missing=True)
+
+    def delete(self, subject: str) -> None:
+        """Take all its versions away; its ids are not given again."""
+        self._ask("DELETE", f"/subjects/{quote(subject, safe='')}", missing=True)
 
     def register(self, subject: str, schema: str, schema_type: str) -> int:
         """The id of the schema, which is the newest version of ``subject`` from now on, or was a version of it before."""

@@ -8,6 +8,7 @@ from policies.rules import (
     chaos,
     connect,
     deployments,
+    development,
     disaster_recovery,
     environment,
     foundation,
@@ -25,6 +26,7 @@ from policies.rules import (
     names,
     network,
     observability,
+    personal_data,
     pipelines,
     postgres,
     redis,
@@ -38,14 +40,14 @@ from policies.rules import (
 )
 
 AREAS: Mapping[str, tuple[Rule[Subject], ...]] = {
-    "environment": (*environment.RULES, *foundation.RULES),
+    "environment": (*environment.RULES, *foundation.RULES, *development.RULES),
     "secrets": (*literal_secrets.RULES, *vault.RULES),
     "kafka-replication": (*kafka_replication.RULES, *kafka_placement.RULES),
     "kafka-storage": kafka_storage.RULES,
     "kafka-security": (*kafka_listeners.RULES, *kafka_access.RULES),
     "kafka-clients": kafka_quotas.RULES,
     "kafka-topics": (*kafka_topics.RULES, *kafka_nodes.RULES),
-    "pipelines": pipelines.RULES,
+    "pipelines": (*pipelines.RULES, *personal_data.RULES),
     "connect": connect.RULES,
     "sink": (*sink.RULES, *postgres.RULES, *redis.RULES),
     "schema-registry": (*schema_registry.RULES, *haproxy.RULES),

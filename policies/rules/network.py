@@ -6,20 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from components.core.rendered import Manifest
 from components.kafka.network_policies import CLIENT_LABEL
+from components.schema_registry.derive import PORT as REGISTRY_PORT
 from policies.model import OUTSIDE_DEVELOPMENT, PRODUCTION, Rule, Subject, Violation
 from policies.reach import Edge, Pods, Reach, selects
 from policies.rules.places import origin
 
-_BY_ROLE: tuple[tuple[Mapping[str, str], Mapping[str, str]], ...] = (
-    (CLIENT_LABEL, {"strimzi.io/component-type": "kafka"}),
-    (CLIENT_LABEL, {"app.kubernetes.io/name": "haproxy"}),
-    (CLIENT_LABEL, {"app.kubernetes.io/name": "otel-collector"}),
-    ({"app.kubernetes.io/name": "prober"}, {"strimzi.io/kind": "KafkaConnect"}),
-    ({"app.kubernetes.io/name": "prober"}, {"strimzi.io/kind": "KafkaMirrorMaker2"}),
+_BY_ROLE: tuple[tuple[Mapping[str, str], Mapping[str, str], frozenset[int]], ...] = (
+    (CLIENT_LABEL, {"strimzi.io/component-type": "kafka"}, frozenset()),
+    (CLIENT_LABEL, {"app.kubernetes.io/name": "haproxy"}, frozenset({REGISTRY_PORT})),
+    (CLIENT_LABEL, {"app.kubernetes.io/name": "otel-collector"}, frozenset()),
 )
-"""Openings for a role and not for single programs: (source, target). Whoever carries the label of Kafka's clients may knock at
-every listener, at HAProxy and at the collector, and each of them asks who it is; the prober may knock wherever the platform
-listens on a port that it looks at anywhere."""
+"""Openings for a role and not for single programs: source, target, and the ports, all where none are named. Whoever carries the
+label of Kafka's clients may knock at every listener, at the registry behind HAProxy and at the collector, and each of them asks
+who it is."""
 
 _NAMESPACE = "kubernetes.io/metadata.name"
 
@@ -62,7 +61,10 @@ def _surplus(subject: Subject) -> Iterator[Violation]:
     reach = subject.reach
     for edge in sorted(set(reach.open()) - reach.needed):
         source, target = reach.by_id[edge.source], reach.by_id[edge.target]
-        if not any(_is(source, wanted) and _is(target, other) for wanted, other in _BY_ROLE):
+        if not any(
+            _is(source, wanted) and _is(target, other) and (not ports or edge.port in ports)
+            for wanted, other, ports in _BY_ROLE
+        ):
             message = f"{edge.source} may reach it at port {edge.port}, and nothing there is configured to"
             yield Violation(origin(subject, target.owner), message, target.owner.id)
 

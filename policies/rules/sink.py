@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from components.core.paths import format_step
 from components.sink.derive import pipelines
-from policies.model import ADVICE, OUTSIDE_DEVELOPMENT, SHARED, Rule, Subject, Violation
+from policies.model import ADVICE, OUTSIDE_DEVELOPMENT, PRODUCTION, SHARED, Rule, Subject, Violation
 
 _LEAST = 2
 
@@ -33,6 +34,26 @@ def _coercion(subject: Subject) -> Iterator[Violation]:
         yield Violation("sink.settings.onMismatch", "values are rounded to fit their columns, and nobody is told")
 
 
+def _admin_clients(subject: Subject) -> Iterator[Violation]:
+    sink = subject.spec.sink
+    if sink is None or sink.admin is None:
+        return
+    if not sink.admin.clients:
+        yield Violation("sink.admin.clients", "no client is known by a certificate")
+    if sink.admin.tokens is not None:
+        yield Violation("sink.admin.tokens", "whoever copies a token is its owner; a certificate's key stays where it is")
+
+
+def _skipped(subject: Subject) -> Iterator[Violation]:
+    for index, pipeline in enumerate(subject.spec.pipelines):
+        changes, where = pipeline.schema_changes, f"pipelines[{index}].schemaChanges"
+        said = [(where, changes), *((f"{where}.tables{format_step(table)}", rule) for table, rule in changes.tables.items())]
+        for place, rule in said:
+            for field in ("breaking", "dropped"):
+                if getattr(rule, field) == "log_and_skip":
+                    yield Violation(f"{place}.{field}", "rows of a new schema are dropped, and nobody can bring them back")
+
+
 RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "sink-replicas",
@@ -60,6 +81,24 @@ RULES: tuple[Rule[Subject], ...] = (
         "Requirement A1",
         ADVICE,
         _written,
+    ),
+    Rule(
+        "sink-admin-mutual-tls",
+        "The admin API knows its clients by certificate alone",
+        "It pauses tables, changes them and rewrites rows; a token that leaks does so from anywhere in the cluster.",
+        "Name subjects under sink.admin.clients, and leave sink.admin.tokens out.",
+        "Requirements A17: client auth required; B12: audit log",
+        PRODUCTION,
+        _admin_clients,
+    ),
+    Rule(
+        "sink-schema-changes-kept",
+        "No row is dropped for its schema",
+        "The offset moves past what is skipped: only a new snapshot of the table brings it back.",
+        "Set schemaChanges to queue or stop, and review the change with sink-worker schema review.",
+        "Requirements A1: the target equals the source; B6: breaking changes are reviewed",
+        PRODUCTION,
+        _skipped,
     ),
     Rule(
         "sink-lossless",

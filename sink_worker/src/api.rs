@@ -9,8 +9,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::avro::cursor::Cursor;
+use crate::avro::render::render;
 use crate::avro::schema::AvroSchema;
 use crate::batch::{self, Outcome, State};
+use crate::cass;
+use crate::cass::api::{CellHint, CellWrites};
+use crate::mask::Mask;
 use crate::message::{hold_all, inputs, slim_all};
 use crate::options::{Format, Hint, HintColumn, Options};
 use crate::pg::Declared;
@@ -56,7 +61,14 @@ impl TableHint {
             let ColumnHint { name, pg_type, nullable, source } = column;
             HintColumn { name, pg_type, declared, nullable, source }
         });
-        Ok(TableHint { hint: Arc::new(Hint { columns: columns.collect(), key, append }) })
+        let hint = Hint { columns: columns.collect(), key, append, masks: BTreeMap::new() };
+        Ok(TableHint { hint: Arc::new(hint) })
+    }
+
+    /// The same, with masks of columns.
+    fn masked(&self, masks: BTreeMap<String, Bound<'_, Mask>>) -> TableHint {
+        let masks = masks.into_iter().map(|(name, mask)| (name, *mask.get())).collect();
+        TableHint { hint: Arc::new(Hint { masks, ..Hint::clone(&self.hint) }) }
     }
 
     #[getter]
@@ -114,6 +126,10 @@ pub struct Batch {
     positions: BTreeMap<i32, (i64, i64)>,
     rejects: Vec<Py<Reject>>,
     segments: Vec<Py<Segment>>,
+    /// Of Cassandra's events, which have no segments.
+    cells: Vec<Py<CellWrites>>,
+    future: Vec<(u32, i64)>,
+    listed: Vec<(u32, Vec<String>)>,
 }
 
 impl Batch {
@@ -141,7 +157,20 @@ impl Batch {
             positions: outcome.positions,
             rejects: rejects?,
             segments: segments?,
+            cells: Vec::new(),
+            future: Vec::new(),
+            listed: Vec::new(),
         })
+    }
+
+    fn of_cells(py: Python<'_>, found: cass::batch::Outcome, origins: Vec<(i32, i64)>) -> PyResult<Batch> {
+        let cass::batch::Outcome { events, tombstones, ops, source_ms, positions, rejects, writes, future, listed } = found;
+        let rows = Outcome { events, tombstones, ops, source_ms, positions, rejects, ..Outcome::default() };
+        let mut batch = Batch::new(py, rows, origins)?;
+        let cells: PyResult<Vec<_>> =
+            writes.into_iter().map(|writes| Py::new(py, CellWrites { writes: Arc::new(writes) })).collect();
+        (batch.cells, batch.future, batch.listed) = (cells?, future, listed);
+        Ok(batch)
     }
 }
 
@@ -221,12 +250,64 @@ impl Decoder {
         });
         match decoded {
             Ok(outcome) => Batch::new(py, outcome, held.iter().map(|held| (held.partition, held.offset)).collect()),
-            Err(unknown) => {
-                let ids: Vec<u32> = unknown.into_iter().collect();
-                let error = UnknownSchema::new_err(format!("schemas {ids:?} are not known"));
-                error.value(py).setattr(intern!(py, "ids"), ids)?;
-                Err(error)
-            }
+            Err(unknown) => Err(unknown_schemas(py, unknown)),
         }
+    }
+
+    /// The columns of a record's key as JSON; None where it cannot be read.
+    fn key_json(&self, key: &[u8]) -> Option<String> {
+        key_text(&mut self.lock(), key)
+    }
+
+    /// The same for events of Cassandra's. `now_us` is the clock that their timestamps are held against; `json`: they are JSON,
+    /// whatever the topic's are.
+    #[pyo3(signature = (table, messages, now_us, *, json = false))]
+    fn decode_cells(
+        &self,
+        py: Python<'_>,
+        table: &Bound<'_, CellHint>,
+        messages: &Bound<'_, PyAny>,
+        now_us: i64,
+        json: bool,
+    ) -> PyResult<Batch> {
+        let held = hold_all(messages)?;
+        let table = table.get();
+        let decoded = py.detach(|| {
+            let inputs = inputs(&held);
+            let mut state = self.lock();
+            let unknown = if json { Default::default() } else { state.unknown(inputs.iter()) };
+            if !unknown.is_empty() {
+                return Err(unknown);
+            }
+            let State { options, avro, shapes, .. } = &mut *state;
+            let format = if json { Format::Json } else { options.format };
+            let mut layouts = table.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(cass::batch::decode(format, avro, shapes, &table.hint, &mut layouts, &inputs, now_us))
+        });
+        match decoded {
+            Ok(found) => Batch::of_cells(py, found, held.iter().map(|held| (held.partition, held.offset)).collect()),
+            Err(unknown) => Err(unknown_schemas(py, unknown)),
+        }
+    }
+}
+
+/// A record's key as JSON, where it is JSON or its schema is known.
+fn key_text(state: &mut State, key: &[u8]) -> Option<String> {
+    if key.first() == Some(&b'{') {
+        let (_, mut payload) = state.shapes.split(key).ok()?;
+        return Some(String::from_utf8_lossy(payload.skip().ok()?).into_owned());
+    }
+    let schema = state.avro.get(&batch::schema_id(key)?)?.as_ref().ok()?;
+    let mut text = String::new();
+    render(schema, schema.root, &mut Cursor::new(&key[5..]), &mut text, 0).ok()?;
+    Some(text)
+}
+
+fn unknown_schemas(py: Python<'_>, unknown: std::collections::BTreeSet<u32>) -> PyErr {
+    let ids: Vec<u32> = unknown.into_iter().collect();
+    let error = UnknownSchema::new_err(format!("schemas {ids:?} are not known"));
+    match error.value(py).setattr(intern!(py, "ids"), ids) {
+        Ok(()) => error,
+        Err(other) => other,
     }
 }

@@ -1,6 +1,7 @@
 //! Which PostgreSQL type a field becomes.
 
 use crate::fault::{Class, Fault, convert};
+use crate::mask::Mask;
 use crate::options::{Hint, HintColumn, Options};
 use crate::pg::encode::Enc;
 use crate::pg::{Declared, Pg};
@@ -25,8 +26,29 @@ pub struct Mapped {
     pub enc: Enc,
 }
 
-/// Maps a field; None: the settings leave it out. Fails where schemaless JSON has a field without a type.
+/// Maps a field; None: the settings leave it out. Fails where schemaless JSON has a field without a type, and where a mask does
+/// not fit.
 pub fn map(spec: &FieldSpec, hint: &Hint, options: &Options) -> Result<Option<Mapped>, Box<Fault>> {
+    let mut found = bare(spec, hint, options)?;
+    if let (Some(mapped), Some(mask)) = (&mut found, hint.mask(&spec.name)) {
+        conceal(mapped, mask).map_err(|fault| fault.at(&spec.name))?;
+    }
+    Ok(found)
+}
+
+fn conceal(mapped: &mut Mapped, mask: Mask) -> Result<(), Box<Fault>> {
+    let Mapped { column, phys, enc } = mapped;
+    let pg = mask.column(column.pg, *phys, enc.sem)?;
+    if pg != column.pg {
+        (column.pg, column.pg_type) = (pg, pg.name().to_owned());
+    }
+    column.note = Note::default();
+    column.nullable |= pg != Pg::Text;
+    *enc = Enc { pg, nullable: column.nullable, mask: Some(mask), ..*enc };
+    Ok(())
+}
+
+fn bare(spec: &FieldSpec, hint: &Hint, options: &Options) -> Result<Option<Mapped>, Box<Fault>> {
     let known = hint.column(&spec.name);
     if spec.phys != Phys::Any {
         return Ok(Some(mapped(spec, known, options)));
@@ -65,7 +87,7 @@ fn mapped(spec: &FieldSpec, known: Option<&HintColumn>, options: &Options) -> Ma
 }
 
 fn finish(spec: FieldSpec, pg: Pg, pg_type: String, options: &Options) -> Mapped {
-    let enc = Enc { pg, sem: spec.sem, nullable: spec.optional, zero_is_epoch: options.zero_is_epoch };
+    let enc = Enc { pg, sem: spec.sem, nullable: spec.optional, zero_is_epoch: options.zero_is_epoch, mask: None };
     let column = Column { name: spec.name, pg, pg_type, nullable: spec.optional, key: false, note: spec.note };
     Mapped { column, phys: spec.phys, enc }
 }

@@ -60,7 +60,7 @@ pub struct Change {
     pub source_ms: Option<i64>,
 }
 
-fn hash(key: &[u8]) -> u64 {
+pub fn hash(key: &[u8]) -> u64 {
     // Batches are small and keys the source's own: a fast multiply-mix, folded so that the table's top bits vary.
     let mut sum = key.len() as u64;
     let mut mix = |word: u64| {
@@ -263,7 +263,7 @@ impl Epoch {
 }
 
 /// The first bytes of the first key column's value: sorts most keys without a look at the rest.
-fn prefix(key: &[u8]) -> u64 {
+pub fn prefix(key: &[u8]) -> u64 {
     let mut first = [0; 8];
     let value = key.get(4..).unwrap_or_default();
     let count = value.len().min(8);

@@ -33,9 +33,9 @@ macro_rules! classes {
 }
 
 classes! {
-    InternalError, InvalidEnum, InvalidJson, InvalidLength, InvalidUnion, InvalidUtf8, InvalidVarint, KeyMismatch,
-    KeylessChange, MagicByte, MissingAfter, MissingField, MissingKey, NoColumnTypes, NulInText, NullNotAllowed,
-    OutOfRange, TooDeep, TrailingBytes, Truncated, TypeMismatch, UnknownField, UnknownOp, UnknownSchema,
+    AmbiguousColumn, FutureTimestamp, InternalError, InvalidEnum, InvalidJson, InvalidLength, InvalidUnion, InvalidUtf8, InvalidVarint, KeyMismatch,
+    KeylessChange, LossyMode, MagicByte, MissingAfter, MissingField, MissingKey, NoColumnTypes, NulInText, NullNotAllowed,
+    OutOfRange, TooDeep, TrailingBytes, Truncated, TypeMismatch, UnknownField, UnknownMarshal, UnknownOp, UnknownSchema,
     UnsupportedSchema,
 }
 

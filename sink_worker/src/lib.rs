@@ -3,12 +3,14 @@
 mod api;
 mod avro;
 mod batch;
+mod cass;
 mod columns;
 mod compact;
 mod event;
 mod fault;
 mod json;
 mod layout;
+mod mask;
 mod message;
 mod options;
 mod pg;
@@ -24,6 +26,10 @@ mod _native {
 
     #[pymodule_export]
     use crate::api::{Batch, ColumnHint, Decoder, Reject, SchemaError, TableHint, UnknownSchema};
+    #[pymodule_export]
+    use crate::cass::api::{CellColumn, CellHint, CellWrites, Merged, merge_cells};
+    #[pymodule_export]
+    use crate::mask::{Mask, MaskKey};
     #[pymodule_export]
     use crate::message::Slim;
     #[pymodule_export]

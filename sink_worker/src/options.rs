@@ -1,7 +1,10 @@
 //! A decoder's settings, and what is known of a target table.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use crate::mask::Mask;
 use crate::pg::Declared;
 use crate::value::Binary;
 
@@ -96,9 +99,15 @@ pub struct Hint {
     pub columns: Vec<HintColumn>,
     pub key: Option<Vec<String>>,
     pub append: bool,
+    /// Of columns by their names.
+    pub masks: BTreeMap<String, Mask>,
 }
 
 impl Hint {
+    pub fn mask(&self, name: &str) -> Option<Mask> {
+        self.masks.get(name).copied()
+    }
+
     pub fn column(&self, name: &str) -> Option<&HintColumn> {
         self.columns.iter().find(|column| column.name == name)
     }

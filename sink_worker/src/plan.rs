@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::avro::envelope::{AvroEnvelope, field};
+use crate::avro::envelope::{AvroEnvelope, field, names};
 use crate::avro::read::RecordReader;
 use crate::avro::schema::{AvroSchema, Kind};
+use crate::cass::layout::{RANGE_END, RANGE_START};
 use crate::fault::{Class, Fault, Res, fault};
 use crate::json::connect::Struct;
 use crate::json::record::Shape;
@@ -28,6 +29,17 @@ pub fn is_bookkeeping(name: &str) -> bool {
                 | "SchemaChangeValue"
         )
     })
+}
+
+/// Whether a row's fields are those of Cassandra's connector. It calls the deletion of a range `t` where its transformation has been
+/// over it: here that would empty the table.
+fn has_cells<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    names.filter(|name| matches!(*name, RANGE_START | RANGE_END)).count() == 2
+}
+
+#[cold]
+fn cells() -> Box<Fault> {
+    fault(Class::UnsupportedSchema, "an event of Cassandra's connector: name its topic in cassandra.topics")
 }
 
 /// What tells one kind of record from another.
@@ -153,7 +165,13 @@ fn value_reader(value: (Ref, Option<Arc<Shape>>), avro: &Known) -> ValueReader {
         },
         (Ref::Json(_, envelope), Some(shape)) => match structure(&shape) {
             Ok(parsed) if parsed.name.as_deref().is_some_and(is_bookkeeping) => ValueReader::Ignored,
-            Ok(_) => ValueReader::Json(JsonRow { schemaless: shape.is_schemaless().then_some(envelope), shape }),
+            Ok(parsed) => {
+                let row = if shape.is_schemaless() { parsed } else { json_row(parsed).0 };
+                if has_cells(row.fields.iter().map(|field| field.spec.name.as_str())) {
+                    return ValueReader::Unusable(cells());
+                }
+                ValueReader::Json(JsonRow { schemaless: shape.is_schemaless().then_some(envelope), shape })
+            }
             Err(fault) => ValueReader::Unusable(fault),
         },
         _ => ValueReader::KeyOnly,
@@ -207,6 +225,7 @@ pub fn avro_value(schema: &Arc<AvroSchema>) -> ValueReader {
         field(fields, "op").is_some() && field(fields, "source").is_some() && field(fields, "after").is_some();
     if envelope {
         return match AvroEnvelope::compile(schema, fields) {
+            Some(envelope) if has_cells(names(&envelope.row.specs)) => ValueReader::Unusable(cells()),
             Some(envelope) => ValueReader::AvroEnvelope(envelope),
             None => ValueReader::Unusable(fault(Class::UnsupportedSchema, "the envelope's after is no record")),
         };

@@ -56,6 +56,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "PipelineErrors": _sink_counter("cdc_error_total", ',table="orders",error_type="poison"', 1.2, _EVENTS),
     "DeadLetters": _sink("cdc_dlq_size{{{}}}", 1000, 1001),
     "DeadLettersNotSent": _gauge('cdc_dlq_outbox_size{pipeline="orders"}', 0, 1, _SHOP),
+    "DeadLettersOld": _gauge('cdc_dlq_oldest_seconds{pipeline="orders",table="o"}', 86_400, 86_401, _SHOP),
+    "PipelinePaused": _gauge('cdc_partitions_paused{pipeline="orders"}', 0, 1, _SHOP),
     "PipelineHalted": _gauge('cdc_partitions_halted{pipeline="orders"}', 0, 1, _SHOP),
     "PipelineWithoutWorker": _gauge('cdc_partitions_assigned{pipeline="orders"}', 6, 0, _SHOP),
     "CircuitBreakerOpen": _gauge('cdc_circuit_breaker_state{pipeline="orders",service="postgres"}', 0, 2, _SHOP),
@@ -91,6 +93,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     "CertificateExpiresSoon": _gauge('probe_ssl_earliest_cert_expiry{instance="haproxy:8081"}', 4 * DAY, 2 * DAY),
     "CertificateNotSeen": _gauge('probe_success{job="certificates",instance="haproxy:8081"}', 1, 0),
     "TargetDown": _gauge('up{job="kafka-exporter",instance="kafka-exporter:9308"}', 1, 0),
+    "BackupTooOld": _gauge(
+        'kube_cronjob_status_last_successful_time{namespace="cdc",cronjob="backup-daily"}',
+        0,
+        -200_000,
+        'cronjob="backup-daily"',
+    ),
+    "BackupNotSeen": _gauge('kube_cronjob_created{namespace="cdc",cronjob="backup-daily"}', 1, 0),
     "SpansLost": Scenario(
         counters={
             'otelcol_exporter_send_failed_spans_total{exporter="otlp"}': (0, 3),

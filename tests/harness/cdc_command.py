@@ -33,7 +33,7 @@ config:
       - name: orders
         tenant: shop
         source:
-          mysql: {host: shop-db, password: "vault:shop-db#password", tables: [shop.orders, shop.order_lines]}
+          mysql: {host: shop-db, password: "vault:shop-db#password", tables: [shop.orders, shop.order_lines], tls: {}}
         sink: {postgres: {database: warehouse, schema: shop}}
         tables:
           shop.orders: {partitions: 24}

@@ -8,7 +8,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
 from cryptography.x509.oid import NameOID
 
 LIFETIME = datetime.timedelta(days=2)
@@ -66,6 +73,20 @@ class CertificateAuthority:
 
     def _sign(self, builder: x509.CertificateBuilder) -> str:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def truststore(ca: str, password: str) -> bytes:
+    """A store of Java's (PKCS #12) that trusts ``ca``."""
+    trusted = pkcs12.PKCS12Certificate(x509.load_pem_x509_certificate(ca.encode()), b"ca")
+    return pkcs12.serialize_java_truststore([trusted], BestAvailableEncryption(password.encode()))
+
+
+def keystore(identity: Identity, password: str) -> bytes:
+    """A store of Java's (PKCS #12) with a key and its certificate."""
+    key = load_pem_private_key(identity.key.encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    certificate = x509.load_pem_x509_certificate(identity.certificate.encode())
+    return pkcs12.serialize_key_and_certificates(b"client", key, certificate, None, BestAvailableEncryption(password.encode()))
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

@@ -25,6 +25,7 @@ from tests.toolchain.debian import ensure_packages
 
 HELD = {
     "image",
+    "build",
     "container_name",
     "hostname",
     "entrypoint",
@@ -71,13 +72,16 @@ class Container:
     """One service. Its root, volumes included, is seen by its own processes only; ``log`` has its output over all starts."""
 
     def __init__(self, name: str, service: Mapping[str, Any], project: "ComposeProject") -> None:
+        sources = service.get("build") or {}
+        if sources and not Path(sources["context"], sources["dockerfile"]).is_file():
+            raise ComposeError(f"service {name}: build: {sources['context']} has no {sources['dockerfile']}")
         unknown = {key for key, value in service.items() if value is not None} - HELD - NOT_HELD
         if unknown or service["hostname"] != name or service["cap_drop"] != ["ALL"]:
             raise ValueError(f"service {name}: not held by this double: {sorted(unknown) or 'its host name or capabilities'}")
         self.name = name
         self.log = project.work / "logs" / f"{name}.log"
         self._service = service
-        self._image = project.images(service["image"])
+        self._image: Image | None = None
         self._project = project
         self._root = project.work / "roots" / name
         self._namespace: Namespace | None = None
@@ -86,6 +90,7 @@ class Container:
     def start(self) -> None:
         """Begin, with empty tmpfs and whatever the volumes hold; returns before it is healthy."""
         self._release()
+        self._image = self._image or self._project.images(self._service["image"])
         self._root.mkdir(parents=True, exist_ok=True)
         self._namespace = Namespace(self._lay_out, within=self._project.namespace, host_name=self.name)
         self._process = Process(f"container {self.name}", self._command(*self._service["entrypoint"]), self.log)
@@ -142,6 +147,7 @@ class Container:
 
     def _command(self, *words: str) -> list[str]:
         assert self._namespace is not None
+        assert self._image is not None
         user, _, group = self._service["user"].partition(":")
         own = {**self._image.environment, **self._service.get("environment", {})}
         return self._namespace.command(
@@ -163,6 +169,7 @@ class Container:
         )
 
     def _lay_out(self) -> None:
+        assert self._image is not None
         mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", self._root)
         self._image.fill(self._root)
         etc = self._root / "etc"

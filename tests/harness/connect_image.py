@@ -6,6 +6,7 @@ What it does not have: Debezium's entrypoint, which the platform does not use, a
 from pathlib import Path
 
 from tests.harness.compose_project import Image
+from tests.harness.kafka_startup import COLLECTOR, IN_IMAGE, startup_options, visible_startup
 from tests.harness.namespace import bind
 from tests.harness.system_files import java_settings, system_files
 from tests.toolchain.debezium import debezium_plugin
@@ -17,8 +18,8 @@ from tests.toolchain.registry import avro_converter
 CONNECTORS = ("mariadb", "mysql", "jdbc")
 SCRIPT = """#!/bin/bash
 mkdir -p "$LOG_DIR" || exit 1
-exec java -XX:TieredStopAtLevel=1 -Xshare:auto $KAFKA_HEAP_OPTS ${KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseSerialGC} \\
-    $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp '/kafka/libs/*' org.apache.kafka.connect.cli.ConnectDistributed "$@"
+exec java {startup} $KAFKA_HEAP_OPTS ${{KAFKA_JVM_PERFORMANCE_OPTS:-{collector}}} \\
+    $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp '/opt/kafka-libs/*' org.apache.kafka.connect.cli.ConnectDistributed "$@"
 """
 
 
@@ -37,9 +38,8 @@ def _fill(root: Path, connectors: tuple[str, ...]) -> None:
     java_settings(root)
     bind(java_home(), root / "opt" / "java", read_only=True)
     bind(kafka_libs(), root / "opt" / "kafka-libs", read_only=True)
+    visible_startup(root)
     (root / "kafka" / "libs").mkdir(parents=True)
-    for jar in kafka_libs().iterdir():
-        (root / "kafka" / "libs" / jar.name).symlink_to(f"/opt/kafka-libs/{jar.name}")
     bind(jmx_exporter(), root / "kafka" / "libs" / jmx_exporter().name, read_only=True)
     (root / "kafka" / "connect").mkdir()
     for connector in connectors:
@@ -48,5 +48,6 @@ def _fill(root: Path, connectors: tuple[str, ...]) -> None:
     bind(avro_converter() / "avro-converter", root / "kafka" / "external_libs" / "apicurio", read_only=True)
     script = root / "kafka" / "bin" / "connect-distributed.sh"
     script.parent.mkdir()
-    script.write_text(SCRIPT)
+    startup = " ".join(startup_options("connect", IN_IMAGE))
+    script.write_text(SCRIPT.format(startup=startup, collector=COLLECTOR))
     script.chmod(0o755)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pymysql
@@ -20,25 +20,42 @@ import pymysql
 from components.connect.access import secrets
 from components.connect.derive import worker_names
 from components.connect.names import COLOURS, Colour
+from components.connect.source_tls import KEYSTORE, TRUSTSTORE
 from components.core.yaml_text import load
 from components.environment import CONFIG_KEY
 from components.kafka.clients import CLUSTER_CA
 from operations.connect.rest import RestCluster
 from tests.harness.cdc_command import Outcome
+from tests.harness.certificates import CertificateAuthority, Identity, keystore, truststore, write
 from tests.harness.docker_stack import DockerStack
 from tests.harness.mariadb_server import USER, MariadbServer
 from tests.harness.processes import LOOPBACK, wait_until
 from tests.harness.running_kafka import RunningKafka, running_kafka
 
 DATABASE_PASSWORD = "not-to-be-seen-anywhere"
-DATABASE_PORT = 3306
+DATABASE_HOST, DATABASE_PORT = "localhost", 3306
 CDC = Path(sys.executable).with_name("cdc")
 WRITE_INTERVAL_SECONDS = 0.01
 Change = Mapping[str, Any]
 """What Debezium says of one change of one row."""
 
 
-def write_secrets(stack: DockerStack) -> None:
+@dataclass(frozen=True)
+class DatabaseTls:
+    """The CAs of the databases and of those who read them, which are not one."""
+
+    servers: CertificateAuthority
+    client_ca: str
+    client: Identity
+    """What ``cdc`` shows."""
+
+    @classmethod
+    def made(cls) -> Self:
+        clients = CertificateAuthority("database clients")
+        return cls(CertificateAuthority("databases"), clients.certificate, clients.issue(USER))
+
+
+def write_secrets(stack: DockerStack, database: DatabaseTls) -> None:
     """Into each worker's folder, what ``components.connect`` says belongs there."""
     if stack.spec.connect is None:
         raise ValueError("the stack declares no connect")
@@ -47,13 +64,17 @@ def write_secrets(stack: DockerStack) -> None:
             folder = stack.work / "secrets" / worker
             folder.mkdir(parents=True, exist_ok=True)
             for file in secrets(stack.spec, colour):
-                (folder / file.name).write_text(_secret(stack, file.name))
+                (folder / file.name).write_bytes(_secret(stack, database, file.name))
 
 
-def _secret(stack: DockerStack, name: str) -> str:
+def _secret(stack: DockerStack, database: DatabaseTls, name: str) -> bytes:
     if name == CLUSTER_CA:
-        return stack.cluster_ca.certificate
-    return stack.passwords.get(name.removesuffix(".password"), DATABASE_PASSWORD)
+        return stack.cluster_ca.certificate.encode()
+    if name.endswith(f".{TRUSTSTORE}"):
+        return truststore(database.servers.certificate, DATABASE_PASSWORD)
+    if name.endswith(f".{KEYSTORE}"):
+        return keystore(database.client, DATABASE_PASSWORD)
+    return stack.passwords.get(name.removesuffix(".password"), DATABASE_PASSWORD).encode()
 
 
 class Writer:
@@ -87,6 +108,7 @@ class ConnectStack:
 
     kafka: RunningKafka
     mariadb: MariadbServer
+    database: DatabaseTls
     root: Path
     stack: str
 
@@ -136,8 +158,24 @@ class ConnectStack:
 
     def executor(self) -> Callable[[str], None]:
         """Runs statements on a connection of its own; each is a transaction."""
+        files = {
+            "ca": self.database.servers.certificate,
+            "cert": self.database.client.certificate,
+            "key": self.database.client.key,
+        }
+        folder = write(self.root.parent / "database", {f"{name}.pem": text for name, text in files.items()})
+        ca, cert, key = (str(folder / f"{name}.pem") for name in files)
         connection = self.kafka.project.namespace.run(
-            lambda: pymysql.connect(host=LOOPBACK, port=DATABASE_PORT, user=USER, password=DATABASE_PASSWORD, autocommit=True)
+            lambda: pymysql.connect(
+                host=LOOPBACK,
+                port=DATABASE_PORT,
+                user=USER,
+                password=DATABASE_PASSWORD,
+                autocommit=True,
+                ssl_ca=ca,
+                ssl_cert=cert,
+                ssl_key=key,
+            )
         )
 
         def execute(statement: str) -> None:
@@ -180,14 +218,16 @@ class Inside:
 
 @contextmanager
 def connect_stack(folder: Path, stack: str, work: Path, super_user: str) -> Iterator[ConnectStack]:
-    """The stack of ``folder/Pulumi.<stack>.yaml`` with MariaDB beside it; its connectors are not made yet."""
-    laid = DockerStack.lay_out(folder, stack, work)
-    write_secrets(laid)
+    """The stack of ``folder/Pulumi.<stack>.yaml`` with MariaDB beside it, which knows its readers by their certificates and is
+    known by its own; its connectors are not made yet."""
+    laid, database = DockerStack.lay_out(folder, stack, work), DatabaseTls.made()
+    write_secrets(laid, database)
     root = work / "project"
     root.mkdir()
     (root / "Pulumi.yaml").write_text("name: cdc-platform\nruntime: python\n", encoding="utf-8")
     shutil.copy(folder / f"Pulumi.{stack}.yaml", root)
     with running_kafka(laid, super_user) as kafka:
         namespace = kafka.project.namespace
-        with MariadbServer(work, namespace=namespace, port=DATABASE_PORT, password=DATABASE_PASSWORD) as mariadb:
-            yield ConnectStack(kafka, mariadb, root, stack)
+        tls = (database.servers.issue(DATABASE_HOST, DATABASE_HOST), database.client_ca)
+        with MariadbServer(work, namespace=namespace, port=DATABASE_PORT, password=DATABASE_PASSWORD, tls=tls) as mariadb:
+            yield ConnectStack(kafka, mariadb, database, root, stack)

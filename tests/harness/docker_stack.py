@@ -60,7 +60,7 @@ class DockerStack:
 
     def project(self, beside: ComposeProject | None = None) -> ComposeProject:
         """What runs its ``compose.yaml``."""
-        environment = {"CDC_SECRETS_DIR": str(self.work / "secrets")}
+        environment = {"CDC_SECRETS_DIR": str(self.work / "secrets"), "CDC_PROJECT_DIR": str(Path(__file__).parents[2])}
         return ComposeProject(self.tree / "compose.yaml", self.work, image, environment, beside)
 
     def _write_tree(self) -> None:

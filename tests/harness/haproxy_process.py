@@ -6,7 +6,7 @@ from pathlib import Path
 from components.haproxy.backend import Backend
 from components.haproxy.configuration import SECRETS, configuration
 from components.haproxy.spec import HaproxySpec
-from components.haproxy.start import RUN, start_script
+from components.haproxy.start import LOOK_SECONDS, RUN, start_script
 from tests.harness.certificates import CertificateAuthority
 from tests.harness.processes import LOOPBACK, Process
 from tests.toolchain.haproxy import haproxy_program
@@ -15,12 +15,13 @@ from tests.toolchain.haproxy import haproxy_program
 def haproxy_process(
     folder: Path, spec: HaproxySpec, backend: Backend, authority: CertificateAuthority, password: str, client_ca: str = ""
 ) -> Process:
-    """Started, not yet listening. Its certificate is for 127.0.0.1, and every user's password is ``password``."""
+    """Started, not yet listening. Its certificate is for 127.0.0.1, and the password of every user who has a hash is
+    ``password``; of the others the files are there already. It looks for new secrets five times a second."""
     for name in ("secrets", "run"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     own = authority.issue("haproxy", LOOPBACK)
     files = {"server.pem": own.certificate, "server.pem.key": own.key, "client-ca.pem": client_ca}
-    files |= {f"{user.name}.hash": hash_of(password) for user in spec.users}
+    files |= {f"{user.name}.hash": hash_of(password) for user in spec.users if user.password_hash is not None}
     for name, text in files.items():
         (folder / "secrets" / name).write_text(text)
     _write(folder, "haproxy.cfg", configuration(spec, (backend,), LOOPBACK))
@@ -35,7 +36,12 @@ def hash_of(password: str) -> str:
 
 
 def _write(folder: Path, name: str, text: str) -> None:
-    places = {SECRETS: str(folder / "secrets"), RUN: str(folder / "run"), "exec haproxy": f"exec {haproxy_program()}"}
+    places = {
+        SECRETS: str(folder / "secrets"),
+        RUN: str(folder / "run"),
+        "exec haproxy": f"exec {haproxy_program()}",
+        f"sleep {LOOK_SECONDS}": "sleep 0.2",
+    }
     for old, new in places.items():
         text = text.replace(old, new)
     (folder / name).write_text(text)

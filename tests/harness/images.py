@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping
 
 from tests.harness.apicurio_image import apicurio_image
+from tests.harness.cdc_image import cdc_image
 from tests.harness.compose_project import Image
 from tests.harness.connect_image import connect_image
 from tests.harness.haproxy_image import haproxy_image
+from tests.harness.jaeger_image import jaeger_image
 from tests.harness.kafka_image import kafka_image
+from tests.harness.mariadb_image import mariadb_image
 from tests.harness.monitoring_images import grafana_image, kafka_exporter_image, prometheus_image
 from tests.harness.postgres_image import postgres_image
 from tests.harness.redis_image import redis_image
 from tests.harness.sink_image import sink_image
+from tests.harness.vault_image import vault_image
 
 IMAGES: Mapping[str, Callable[[], Image]] = {
     "acme/sink-worker": sink_image,
@@ -18,7 +22,12 @@ IMAGES: Mapping[str, Callable[[], Image]] = {
     "apicurio/apicurio-registry": apicurio_image,
     "danielqsj/kafka-exporter": kafka_exporter_image,
     "grafana/grafana": grafana_image,
+    "cdc-platform/cdc": cdc_image,
+    "cdc-platform/sink-worker": sink_image,
     "haproxy": haproxy_image,
+    "hashicorp/vault": vault_image,
+    "jaegertracing/jaeger": jaeger_image,
+    "mariadb": mariadb_image,
     "postgres": postgres_image,
     "prom/prometheus": prometheus_image,
     "quay.io/debezium/connect": connect_image,

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.kafka_startup import COLLECTOR, startup_options
 from tests.harness.processes import Process, is_listening
 from tests.toolchain.java import java
 from tests.toolchain.kafka import LOGGING_FILE, kafka_libs
 
 READY_SECONDS = 90
 TOOL_SECONDS = 120
-FAST_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 SERVER_MEMORY = "-Xmx384m"
 TOOL_MEMORY = "-Xmx128m"
 
@@ -38,7 +38,7 @@ def java_command(*options: str) -> list[str]:
     """A Java command line that has Kafka's classes, a quick start, and logs on the standard error."""
     libraries = kafka_libs()
     logging = f"-Dlog4j2.configurationFile={libraries / LOGGING_FILE}"
-    return [str(java()), *FAST_START, logging, *options, "-cp", f"{libraries}/*"]
+    return [str(java()), *startup_options("broker"), COLLECTOR, logging, *options, "-cp", f"{libraries}/*"]
 
 
 def run_tool(main_class: str, *arguments: str, stdin: str = "", timeout: float = TOOL_SECONDS) -> str:

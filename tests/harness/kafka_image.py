@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from tests.harness.compose_project import Image
+from tests.harness.kafka_startup import COLLECTOR, IN_IMAGE, Program, startup_options, visible_startup
 from tests.harness.namespace import bind
 from tests.harness.system_files import java_settings, system_files
 from tests.toolchain.java import java_home
@@ -19,13 +20,13 @@ OWNED_BY_APPUSER = ("var/lib/kafka/data", "var/lib/kafka/tiered")
 
 SCRIPT = """#!/bin/bash
 mkdir -p "$LOG_DIR" || exit 1
-exec java -XX:TieredStopAtLevel=1 -Xshare:auto $KAFKA_HEAP_OPTS ${{KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseSerialGC}} \\
+exec java {startup} $KAFKA_HEAP_OPTS ${{KAFKA_JVM_PERFORMANCE_OPTS:-{collector}}} \\
     $KAFKA_LOG4J_OPTS $KAFKA_OPTS -cp '/opt/kafka/libs/*' {main_class} "$@"
 """
-SCRIPTS = {
-    "connect-mirror-maker.sh": "org.apache.kafka.connect.mirror.MirrorMaker",
-    "kafka-storage.sh": "kafka.tools.StorageTool",
-    "kafka-server-start.sh": "kafka.Kafka",
+SCRIPTS: dict[str, tuple[str, Program]] = {
+    "connect-mirror-maker.sh": ("org.apache.kafka.connect.mirror.MirrorMaker", "connect"),
+    "kafka-storage.sh": ("kafka.tools.StorageTool", "broker"),
+    "kafka-server-start.sh": ("kafka.Kafka", "broker"),
 }
 
 
@@ -41,8 +42,10 @@ def _fill(root: Path) -> None:
     bind(kafka_libs(), root / "opt" / "kafka" / "libs", read_only=True)
     scripts = root / "opt" / "kafka" / "bin"
     scripts.mkdir()
-    for name, main_class in SCRIPTS.items():
-        (scripts / name).write_text(SCRIPT.format(main_class=main_class))
+    visible_startup(root)
+    for name, (main_class, program) in SCRIPTS.items():
+        startup = " ".join(startup_options(program, IN_IMAGE))
+        (scripts / name).write_text(SCRIPT.format(main_class=main_class, startup=startup, collector=COLLECTOR))
         (scripts / name).chmod(0o755)
     for name in OWNED_BY_APPUSER:
         (root / name).mkdir(parents=True)

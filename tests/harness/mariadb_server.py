@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.certificates import Identity
 from tests.harness.namespace import Namespace
 from tests.harness.processes import LOOPBACK, Process, free_port, is_listening
 from tests.harness.unprivileged import as_nobody, make_folder
@@ -23,13 +24,21 @@ class MariadbServer:
     """For the time of the context. The user ``cdc``, with all rights, needs no password; UTF-8, the zone is UTC."""
 
     def __init__(
-        self, folder: Path, *options: str, namespace: Namespace | None = None, port: int | None = None, password: str = ""
+        self,
+        folder: Path,
+        *options: str,
+        namespace: Namespace | None = None,
+        port: int | None = None,
+        password: str = "",
+        tls: tuple[Identity, str] | None = None,
     ) -> None:
         """The log goes to ``folder/mariadb.log``; ``options`` are the server's, as ``--sql-mode=``. It runs in ``namespace``
-        where one is given; ``password`` is that of ``cdc``, without any by default."""
+        where one is given; ``password`` is that of ``cdc``, without any by default. ``tls`` is its certificate and the CA of
+        its clients': then nobody enters in plain text, and ``cdc`` has to show a certificate."""
         self.port = port or free_port()
         self._namespace = namespace
         self._password = password
+        self._tls = tls
         self._log = folder / "mariadb.log"
         self._options = options
         self._folder: Path | None = None
@@ -63,11 +72,23 @@ class MariadbServer:
                 "--character-set-server=utf8mb4",
                 "--innodb-buffer-pool-size=64M",
                 "--performance-schema=OFF",
+                *self._encryption(),
                 *self._options,
             ),
             self._log,
         )
         self._process.wait_ready(self._answers, READY_SECONDS)
+
+    def _encryption(self) -> list[str]:
+        if self._tls is None:
+            return []
+        identity, ca = self._tls
+        files = {"cert": identity.certificate, "key": identity.key, "ca": ca}
+        for name, text in files.items():
+            path = self._storage / f"{name}.pem"
+            path.write_text(text, encoding="utf-8")
+            path.chmod(0o644)
+        return ["--require-secure-transport=ON", *(f"--ssl-{name}={self._storage / f'{name}.pem'}" for name in files)]
 
     def stop(self) -> None:
         """Shut it down in good order."""
@@ -97,8 +118,10 @@ class MariadbServer:
     def __enter__(self) -> Self:
         self._folder = make_folder("mariadb")
         try:
+            known = "" if self._tls is None else " REQUIRE X509"
             (self._folder / "init.sql").write_text(
-                f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{self._password}';\nGRANT ALL ON *.* TO '{USER}'@'%';\n"
+                f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{self._password}'{known};\n"
+                f"GRANT ALL ON *.* TO '{USER}'@'%';\n"
             )
             (self._folder / "init.sql").chmod(0o644)
             self._install()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from operations.backup.loading import control_topic
 from operations.live.kafka_admin import KafkaAdmin
+from operations.live.requests import QuotaChange, connect, quotas, set_quotas
 from tests.harness.cdc_command import Outcome, Project, installed_cdc, project
 from tests.harness.connect_cluster import ConnectCluster, json_converters
 from tests.harness.kafka_broker import KafkaBroker
 from tests.harness.processes import wait_until
+from tests.harness.s3_server import BUCKET, S3Server
 from tests.harness.schema_registry import SchemaRegistry
 
 pytestmark = pytest.mark.integration
@@ -158,6 +160,10 @@ def fill(site: Site) -> None:
     admin.create_acls(
         [_acl("User:orders", "READ", "TOPIC", ORDERS), _acl("User:orders", "DESCRIBE", "BROKER", "kafka-cluster")]
     )
+    limited = QuotaChange((("user", "orders"),), {"producer_byte_rate": 1_000_000.0})
+    everybody = QuotaChange((("client-id", None), ("user", None)), {"request_percentage": 150.0})
+    with connect({"bootstrap.servers": site.broker.bootstrap}) as connection:
+        set_quotas(connection, [limited, everybody])
     string = '{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}'
     site.registry.register("other-value", '"string"')
     site.registry.register(f"{ORDERS}-value", string)
@@ -293,6 +299,7 @@ def test_what_is_restored_into_an_empty_cluster_is_what_was_backed_up(
     assert {name: new_topics[name] for name in old_topics} == old_topics
     assert set(new_topics) == set(old_topics)
     assert sides[0].acls() == sides[1].acls()
+    assert _quotas(live) == _quotas(empty) != {}
     _compare_groups(live, empty, *sides)
     paths = ["/subjects", "/config", f"/config/{ORDERS}-value", f"/subjects/{ORDERS}-value/versions/2"]
     paths += [f"/subjects/{ORDERS}-value/versions/1", "/subjects/other-value/versions/1"]
@@ -308,6 +315,11 @@ def test_what_is_restored_into_an_empty_cluster_is_what_was_backed_up(
         line["object"] for line in lines
     }
     assert cdc(folder, "audit", "verify", "live").code == 0
+
+
+def _quotas(site: Site) -> Mapping[Any, Any]:
+    with connect({"bootstrap.servers": site.broker.bootstrap}) as connection:
+        return quotas(connection)
 
 
 def _compare_groups(live: Site, empty: Site, old: KafkaAdmin, new: KafkaAdmin) -> None:
@@ -403,6 +415,31 @@ def test_another_key_and_another_environment_are_refused(folder: Path, empty: Si
     shutil.copytree(folder / "store" / "live" / backup, folder / "store" / "foreign" / backup)
     done = cdc(folder, "backup", "restore", "foreign", *empty.reach, "--from", "store", "--key-file", "key")
     assert (done.code, "is of live, not of foreign" in done.err) == (2, True), done.text
+
+
+def test_a_bucket_takes_a_backup_as_a_folder_does(folder: Path, live: Site) -> None:
+    (folder / "bucket").mkdir()
+    with S3Server(folder / "bucket") as server:
+        s3 = f'      s3: {{bucket: {BUCKET}, prefix: site/a, endpoint: "{server.endpoint}", credentials: secret:s3#keys}}\n'
+        root = folder / "in-bucket"
+        root.mkdir()
+        project(root, live=STACK.replace("    backup:\n", f"    backup:\n{s3}"))
+        way = ["--s3-credentials-file", str(server.credentials), "--s3-ca-file", str(server.ca), "--key-file", "../key"]
+        made = cdc(root, "backup", "create", "live", *live.reach, *way, "--json")
+        assert made.code == 0, made.text
+        name = json.loads(made.out)["id"]
+        listed = json.loads(cdc(root, "backup", "list", "live", *way[:4], "--json").out)["backups"]
+        assert [(one["id"], one["whole"]) for one in listed] == [(name, True)]
+        whole = cdc(root, "backup", "verify", "live", *way)
+        assert (whole.code, "whole" in whole.out) == (0, True), whole.text
+        there = server.objects / "site" / "a" / "live"
+        files = {path.relative_to(there / name).as_posix() for path in (there / name).rglob("*") if path.is_file()}
+        assert {"manifest.json", "contents"} < files
+        (there / name / "manifest.json").unlink()
+        again = cdc(root, "backup", "create", "live", *live.reach, *way, "--json")
+        assert json.loads(again.out)["unfinishedRemoved"] == [name], again.text
+        refused = cdc(root, "backup", "list", "live")
+        assert (refused.code, "--s3-credentials-file" in refused.err) == (2, True), refused.text
 
 
 def test_nothing_in_a_backup_can_be_read_without_the_key(folder: Path, backup: str) -> None:

@@ -7,7 +7,7 @@ import copy
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ from operations.connect.kubernetes import HARMLESS
 from operations.connect.spec_file import set_active
 from operations.connect.switching import switch as run_switch
 from tests.harness.api_server import ApiServer
+from tests.harness.certificates import CertificateAuthority, truststore
 from tests.harness.connect_image import connect_image, connect_image_without_debezium
 from tests.harness.connect_on_kubernetes import FromOutside, colours_of, on_kubernetes
 from tests.harness.connect_stack import DATABASE_PASSWORD, Change, ConnectStack, Writer, connect_stack
 from tests.harness.jdbc_sink import COLUMNS, PORT, jdbc_sink, row_in_mariadb
-from tests.harness.processes import wait_until
+from tests.harness.processes import LOOPBACK, wait_until
 from tests.toolchain.kubernetes import kubectl
 
 pytestmark = pytest.mark.integration
@@ -361,6 +362,39 @@ def test_each_plugin_accepts_its_connectors(
     secret.write_text("any")
     said = stack.cluster(stack.active).ask(lambda rest: rest.refusals(found[0].name, found[0].config))
     assert [line.partition("\n")[0] for line in said] == refused
+
+
+def with_another_ca(stack: ConnectStack, config: dict[str, str]) -> dict[str, str]:
+    path = config["database.ssl.truststore"]
+    other_ca = CertificateAuthority("others").certificate
+    stack.secret(stack.active, "others.truststore").write_bytes(truststore(other_ca, DATABASE_PASSWORD))
+    return {**config, "database.ssl.truststore": path.replace("orders-source", "others")}
+
+
+def with_another_name(_: ConnectStack, config: dict[str, str]) -> dict[str, str]:
+    """The same server by its address, which is not in its certificate."""
+    return {**config, "database.hostname": LOOPBACK}
+
+
+def with_no_certificate_of_its_own(_: ConnectStack, config: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in config.items() if not key.startswith("database.ssl.keystore")}
+
+
+def in_plain_text(_: ConnectStack, config: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in config.items() if not key.startswith("database.ssl.")}
+
+
+@pytest.mark.parametrize("changed", [with_another_ca, with_another_name, with_no_certificate_of_its_own, in_plain_text])
+def test_a_source_that_cannot_be_known_is_not_read(
+    stack: ConnectStack, changed: Callable[[ConnectStack, dict[str, str]], dict[str, str]]
+) -> None:
+    """The real connectors of this stack read with the stores that the spec names: all other tests here show that."""
+    [source] = [one for one in connectors(stack.kafka.stack.spec, stack.active) if one.name == "orders-source"]
+    ask = stack.cluster(stack.active).ask
+    assert ask(lambda rest: rest.refusals(source.name, source.config)) == []
+    said = ask(lambda rest: rest.refusals(source.name, changed(stack, dict(source.config))))
+    assert len(said) == 1
+    assert "Unable to connect" in said[0]
 
 
 def test_the_jdbc_sink_keeps_postgresql_equal_to_the_source(stack: ConnectStack, tmp_path: Path) -> None:

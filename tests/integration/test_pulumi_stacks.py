@@ -221,9 +221,12 @@ def test_a_stack_that_carries_no_spec_is_refused_by_the_pack(tmp_path: Path) -> 
 def test_a_docker_stack_registers_every_workload_volume_and_network_and_publishes_on_loopback_only(
     stack: Callable[..., Stack],
 ) -> None:
-    engine, _ = stack("dev")
+    engine, file = stack("dev")
     rendered = render(load_environment(ROOT, "dev"))
+    secrets = file.parent / "secrets"
 
+    engine.preview("dev").succeeded()
+    assert not secrets.exists(), "a preview makes up no passwords"
     engine.up("dev").succeeded()
 
     resources = engine.export("dev")["deployment"]["resources"]
@@ -240,6 +243,13 @@ def test_a_docker_stack_registers_every_workload_volume_and_network_and_publishe
         assert inputs["entrypoints"] == list(workload.command)
         assert inputs["readOnly"] is True
         assert inputs["capabilities"]["drops"] == ["ALL"]
+        folders = [Path(volume["hostPath"]) for volume in inputs.get("volumes", ()) if "hostPath" in volume]
+        assert all(folder.parent == secrets and any(folder.iterdir()) for folder in folders)
+        image = docker[f"RemoteImage/{workload.image}"]
+        assert image["keepLocally"] is (workload.build is None)
+        if workload.build is not None:
+            assert image["build"]["context"] == str(file.parent / workload.build)
+            assert len(image["triggers"]["sources"]) == 64
     assert engine.preview("dev", expect_no_changes=True).succeeded().count("same") >= len(docker)
     engine.destroy("dev").succeeded()
     assert engine.export("dev")["deployment"].get("resources", []) == []

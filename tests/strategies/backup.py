@@ -28,7 +28,20 @@ def backups(draw: Draw, target: str, pipelines: list[str]) -> Plain:
         "atMost": one_of(["1h", "2d"]),
     }
     found = some_of(draw, optional)
+    bucket: Plain = {
+        "s3": {"bucket": "b-1", "endpoint": "https://s3.example:9000", "credentials": "vault:b#keys", "ca": "secret:b#ca"}
+    }
     if target == "docker":
-        return found
-    where: Plain = draw(one_of([{"claim": "elsewhere"}, {"storage": "1Ti"}, {"storage": {"size": "1Gi", "class": "slow"}}]))
+        return {**found, **draw(one_of([{}, bucket]))}
+    where: Plain = draw(
+        one_of(
+            [
+                bucket,
+                {"s3": {"bucket": "b-1", "prefix": "a/b", "credentials": "secret:b#k"}},
+                {"claim": "elsewhere"},
+                {"storage": "1Ti"},
+                {"storage": {"size": "1Gi", "class": "slow"}},
+            ]
+        )
+    )
     return {**found, "image": "acme/cdc:1", **where}

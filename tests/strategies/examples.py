@@ -48,7 +48,8 @@ def shop(changes: dict[str, Any] | None = None) -> dict[str, Any]:
 def pipeline(name: str, tables: tuple[str, ...] = ("db.t",), kind: str = "mysql", **more: Any) -> dict[str, Any]:
     """A pipeline of the tenant ``shop`` from a database of its own."""
     source = {kind: {"host": f"{name}-db", "password": "vault:a#b", "tables": list(tables)}}
-    return {"name": name, "tenant": "shop", "source": source, "sink": {"postgres": {"database": "w"}}, **more}
+    sink = {"postgres": {"database": "w", **({"password": "vault:w#p"} if kind == "cassandra" else {})}}
+    return {"name": name, "tenant": "shop", "source": source, "sink": sink, **more}
 
 
 def build(values: Any) -> EnvironmentSpec:

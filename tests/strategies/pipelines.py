@@ -25,6 +25,13 @@ NAMINGS: tuple[Plain, ...] = (
 """Naming conventions that keep the topics of different pipelines apart."""
 
 SECRETS = one_of(["vault:cdc/prod/shop-db#password", "secret:shop-db#password", "vault:a#b", "secret:x.y_z/0#K-1"])
+_STORES = one_of(["vault:cdc/prod/shop-db#store.p12", "secret:shop-db#truststore.p12", "secret:x.y_z/0#K-1.jks"])
+TLS: st.SearchStrategy[Plain] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"truststore": _STORES, "password": SECRETS}, optional={"keystore": _STORES}),
+)
+_MASKS = one_of(["hash", "tokenize", "redact", "partial", "clear", {"rule": "partial", "keep": 2}])
+PERSONAL = st.fixed_dictionaries({"columns": st.dictionaries(one_of(["email", "phone no.", "Ünïcode"]), _MASKS, max_size=2)})
 CLEANUPS = one_of(["delete", "compact", "compact,delete"])
 ACCESS = st.fixed_dictionaries(
     {},
@@ -34,6 +41,7 @@ ACCESS = st.fixed_dictionaries(
     },
 )
 USERS = st.fixed_dictionaries({}, optional={"quota": QUOTAS, "access": ACCESS})
+BEHAVIOURS = st.sampled_from(["audit", "queue", "log_and_skip", "stop"])
 
 
 @st.composite
@@ -55,7 +63,7 @@ def _pipeline(draw: Draw, cluster: Cluster, tenants: tuple[str, ...], number: in
     kind = draw(one_of(["mysql", "mariadb", "cassandra"]))
     captured = draw(st.lists(names.tables(), min_size=1, max_size=3, unique=True))
     source: Plain = {"host": f"db-{number}", "password": draw(SECRETS), "tables": captured}
-    source |= some_of(draw, {"port": st.integers(1, 65535), "user": one_of(["debezium", "ユーザー"])})
+    source |= some_of(draw, {"port": st.integers(1, 65535), "user": one_of(["debezium", "ユーザー"]), "tls": TLS})
     pipeline: Plain = {
         "name": draw(names.labels(30 if draw(st.booleans()) else 6)),
         "tenant": draw(st.sampled_from(tenants)),
@@ -67,6 +75,15 @@ def _pipeline(draw: Draw, cluster: Cluster, tenants: tuple[str, ...], number: in
         "owner": names.OWNERS,
         "topic": _overrides(cluster),
         "tables": st.fixed_dictionaries({}, optional=dict.fromkeys(captured, _overrides(cluster))),
+        "personalData": st.fixed_dictionaries({}, optional=dict.fromkeys(captured, PERSONAL)),
+        "schemaChanges": st.fixed_dictionaries(
+            {},
+            optional={
+                "breaking": BEHAVIOURS,
+                "audit": st.booleans(),
+                "tables": st.fixed_dictionaries({}, optional=dict.fromkeys(captured, BEHAVIOURS)),
+            },
+        ),
         "dlq": _overrides(cluster, f"Dead.{number}"),
         "sourceUser": USERS,
         "sinkUser": USERS,

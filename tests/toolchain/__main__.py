@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.toolchain.cache import ToolUnavailable
+from tests.toolchain.cassandra import cassandra_libs, debezium_cassandra_agent
 from tests.toolchain.compose import compose_loader
 from tests.toolchain.debezium import debezium_plugin
 from tests.toolchain.haproxy import haproxy_program
@@ -20,6 +21,7 @@ from tests.toolchain.postgres import cluster_definitions, postgres_programs
 from tests.toolchain.prometheus import monitoring_definitions, prometheus_programs
 from tests.toolchain.redis import redis_server
 from tests.toolchain.registry import avro_converter, registry_app
+from tests.toolchain.s3 import s3_gateway
 from tests.toolchain.vault import secret_definitions, vault_program
 
 
@@ -30,10 +32,18 @@ def pulumi() -> object:
     return pulumi_toolchain()
 
 
+def kafka_startup() -> object:
+    """What lets Kafka's programs start quickly."""
+    from tests.harness.kafka_startup import startup_folder
+
+    return startup_folder()
+
+
 TOOLS: dict[str, Callable[[], object]] = {
     "java": java,
     "etcd": etcd,
     "kafka": kafka_libs,
+    "kafka-startup": kafka_startup,
     "strimzi-crds": strimzi_crds,
     "keda-crds": keda_crds,
     "chaos-crds": chaos_crds,
@@ -42,6 +52,7 @@ TOOLS: dict[str, Callable[[], object]] = {
     "cloudnative-pg-crds": cluster_definitions,
     "mariadb": mariadb_program,
     "redis": redis_server,
+    "s3-gateway": s3_gateway,
     "haproxy": haproxy_program,
     "jmx-exporter": jmx_exporter,
     "schema-registry": registry_app,
@@ -49,6 +60,8 @@ TOOLS: dict[str, Callable[[], object]] = {
     "debezium-mariadb": partial(debezium_plugin, "mariadb"),
     "debezium-mysql": partial(debezium_plugin, "mysql"),
     "debezium-jdbc": partial(debezium_plugin, "jdbc"),
+    "cassandra": cassandra_libs,
+    "debezium-cassandra": debezium_cassandra_agent,
     "kubectl": kubectl,
     "pulumi": pulumi,
     "helm": helm,

@@ -28,6 +28,15 @@ def java_home(minimum: int = versions.JAVA_MINIMUM) -> Path:
     raise ToolUnavailable(f"java: Java {minimum} or newer is needed, found: {seen}. Install one, or point JAVA_HOME at one")
 
 
+@cache
+def java_home_of(feature: int) -> Path:
+    """The folder of a Java installation of exactly this feature version, for programs that run on no newer one."""
+    for home in _candidates():
+        if _feature_version(home) == feature:
+            return home
+    raise ToolUnavailable(f"java: Java {feature} is needed and not installed. Install it, or point JAVA_HOME at it")
+
+
 def java(minimum: int = versions.JAVA_MINIMUM) -> Path:
     """The program ``java`` of :func:`java_home`."""
     return java_home(minimum) / "bin" / "java"

@@ -21,6 +21,7 @@ from operations.backup.loading import Placed, new_offset
 from operations.backup.manifest import File, Kind, Manifest
 from operations.backup.retention import outlived
 from operations.backup.sealing import new_salt, read_key, seal_of
+from policies.hops import hops
 
 KEY = bytes(range(32))
 
@@ -84,6 +85,36 @@ def test_cron_jobs_run_one_at_a_time_with_secrets_as_files() -> None:
     assert items == {"backup.key", "backup.password", "cluster-ca.pem"}
 
 
+def test_a_bucket_takes_the_place_of_a_volume() -> None:
+    s3 = {
+        "bucket": "b-1",
+        "endpoint": "https://s3.example:9000",
+        "credentials": "vault:cdc/backup#s3",
+        "ca": "secret:s3#ca.crt",
+    }
+    rendered = render(environment({"image": "acme/cdc:1", "s3": s3}))
+    jobs = [one.body["spec"]["jobTemplate"]["spec"]["template"]["spec"] for one in rendered.manifests if one.kind == "CronJob"]
+    assert len(jobs) == 2
+    for pod in jobs:
+        [container] = pod["containers"]
+        words = container["command"]
+        assert words[words.index("--s3-credentials-file") + 1] == "/run/secrets/backup/s3.credentials"
+        assert words[words.index("--s3-ca-file") + 1] == "/run/secrets/backup/s3-ca.pem"
+        [secrets] = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "secrets"]
+        paths = {item["path"] for source in secrets["sources"] for item in source["secret"]["items"]}
+        assert {"s3.credentials", "s3-ca.pem"} < paths
+        assert not [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    [policy] = [one.body["spec"] for one in rendered.manifests if one.kind == "NetworkPolicy" and one.name == "backup"]
+    assert policy["egress"] == [{"ports": [{"port": 9000, "protocol": "TCP"}]}]
+
+
+def test_a_bucket_in_plain_text_is_a_hop_in_plain_text() -> None:
+    for endpoint, encrypted in (("http://s3.example", False), ("https://s3.example", True), (None, True)):
+        s3 = {"bucket": "b-1", "credentials": "secret:s3#keys", "endpoint": endpoint}
+        [hop] = [hop for hop in hops(environment({"image": "acme/cdc:1", "s3": s3})) if hop.source == "cdc backup"]
+        assert (hop.encrypted, hop.path) == (encrypted, "backup.s3.endpoint")
+
+
 def test_the_job_reads_the_same_environment_as_was_rendered() -> None:
     spec = environment({**BASE, "data": {"pipelines": ["*"]}})
     [project] = [manifest.body["data"] for manifest in render(spec).manifests if manifest.kind == "ConfigMap"]
@@ -104,6 +135,12 @@ def test_on_docker_nothing_runs() -> None:
         ({"storage": "1Gi"}, "backup.image"),
         ({"image": "acme/cdc:1"}, "backup.storage"),
         ({**BASE, "claim": "other"}, "backup.claim"),
+        ({**BASE, "s3": {"bucket": "b-1", "credentials": "secret:s3#k"}}, "backup.s3"),
+        ({"image": "acme/cdc:1", "s3": {"bucket": "b-1"}}, "backup.s3.credentials"),
+        (
+            {"image": "acme/cdc:1", "s3": {"bucket": "b-1", "credentials": "secret:s3#k", "endpoint": "https://s:70000"}},
+            "backup.s3.endpoint",
+        ),
         ({**BASE, "schedule": {"daily": "at noon"}}, "backup.schedule.daily"),
     ],
 )

@@ -36,8 +36,8 @@ def test_each_cassandra_pipeline_has_a_container_on_the_nodes_volume() -> None:
 def test_numbers_stay_whole_and_topics_have_the_platforms_names() -> None:
     settings = properties(files()["debezium.properties"])
     wanted = {
-        "decimal.handling.mode": "precise",
-        "varint.handling.mode": "precise",
+        "decimal.handling.mode": "string",
+        "varint.handling.mode": "string",
         "event.order.guarantee.mode": "PARTITION_VALUES",
         "topic.prefix": "shop_events",
         "topic.naming.strategy": "io.debezium.schema.SchemaRegexTopicNamingStrategy",
@@ -47,6 +47,26 @@ def test_numbers_stay_whole_and_topics_have_the_platforms_names() -> None:
     }
     assert {key: settings[key] for key in wanted} == wanted
     assert settings["topic.regex"].replace("\\\\", "\\") == r"^shop_events\.(shop)\.(clicks|views)$"
+
+
+@pytest.mark.parametrize(("snapshot", "mode"), [("initial", "INITIAL"), ("no_data", "NEVER"), ("always", "ALWAYS")])
+def test_the_pipelines_snapshot_is_the_agents(snapshot: str, mode: str) -> None:
+    changed = values()
+    changed["pipelines"][1]["connector"] = {"snapshot": snapshot}
+    [workload] = [one for one in render(build(changed)).workloads if one.component == "cassandra-agent"]
+    assert properties(workload.files["/etc/cdc/debezium.properties"])["snapshot.mode"] == mode
+
+
+def test_a_snapshot_that_an_agent_cannot_take_is_refused() -> None:
+    wrong = values()
+    wrong["pipelines"][1]["connector"] = {"snapshot": "when_needed"}
+    assert "one of initial, no_data, always" in messages(problems_of(wrong))["pipelines[1].connector.snapshot"]
+
+
+def test_rows_are_not_logged() -> None:
+    found = files()
+    assert '<root level="WARN">' in found["logback.xml"]
+    assert "-Dlogback.configurationFile=/etc/cdc/logback.xml" in found["jvm.options"].splitlines()
 
 
 @pytest.mark.parametrize("password", ["plain", 'a"b\\c&d/$e', "ünï '`%s"])

@@ -121,3 +121,11 @@ def test_a_changed_file_changes_its_service() -> None:
 
 def test_an_environment_without_volumes_declares_none() -> None:
     assert "volumes" not in document(Rendered(workloads=(BARE,)))
+
+
+def test_an_image_that_is_built_here_says_where_its_sources_are() -> None:
+    built = replace(BARE, build="sink_$worker")
+    service = document(replace(ENVIRONMENT, workloads=(built,)))["services"]["database"]
+    assert service["build"] == {"context": "${CDC_PROJECT_DIR:-../..}/sink_$$worker"}
+    assert service["image"] == "example/database:1.0"
+    assert "build" not in document()["services"]["database"]

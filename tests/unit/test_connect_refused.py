@@ -50,8 +50,8 @@ from tests.unit.connect_specs import JDBC, docker, kubernetes
             "set by the platform",
         ),
         (
-            kubernetes({"pipelines[0].connector": {"config": {"database.ssl.keystore.password": "hunter2"}}}),
-            'pipelines[0].connector.config["database.ssl.keystore.password"]',
+            kubernetes({"pipelines[0].connector": {"config": {"value.converter.password": "hunter2"}}}),
+            'pipelines[0].connector.config["value.converter.password"]',
             "never as its value",
         ),
         (

@@ -136,12 +136,12 @@ def test_a_start_in_a_transaction_is_no_failure_and_one_before_it_is(transaction
     world = World()
     seen: set[str] = set()
 
-    def offsets(name: str) -> Offsets:
-        if world.green.lives[name] == "stopped" or name in seen:
-            return FakeCluster.offsets(world.green, name)
-        seen.add(name)
-        position = world.blue.positions[name] - transactions
-        return ({"partition": {"server": name}, "offset": {"file": "binlog.000001", "pos": position, "event": 1}},)
+    def offsets(connector: str) -> Offsets:
+        if world.green.lives[connector] == "stopped" or connector in seen:
+            return FakeCluster.offsets(world.green, connector)
+        seen.add(connector)
+        position = world.blue.positions[connector] - transactions
+        return ({"partition": {"server": connector}, "offset": {"file": "binlog.000001", "pos": position, "event": 1}},)
 
     world.green.offsets = offsets  # type: ignore[method-assign]
     if transactions:

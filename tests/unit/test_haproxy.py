@@ -132,19 +132,28 @@ def test_a_pod_that_ends_first_takes_no_more_and_is_given_the_time() -> None:
 def test_the_platforms_clients_and_tenants_get_in_and_it_gets_to_the_registries() -> None:
     changes = {**BEHIND, "tenants": [{"name": "shop", "owner": "x", "namespaces": ["shop-b", "shop-a"]}]}
     policy = spec(changes, "NetworkPolicy/haproxy")
-    [rule] = policy["ingress"]
-    assert rule["ports"] == [{"port": 8081, "protocol": "TCP"}]
-    pods, *namespaces = rule["from"]
-    assert pods == {"podSelector": {"matchLabels": {"cdc.platform/kafka-client": "true"}}}
-    assert [entry["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for entry in namespaces] == [
+    own, others = policy["ingress"]
+    assert own["ports"] == others["ports"] == [{"port": 8081, "protocol": "TCP"}]
+    assert own["from"] == [{"podSelector": {"matchLabels": {"cdc.platform/kafka-client": "true"}}}]
+    assert [entry["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for entry in others["from"]] == [
         "shop-a",
         "shop-b",
     ]
     [out] = policy["egress"]
     assert out["to"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "schema-registry"}}}]
-    clients = spec(changes, "NetworkPolicy/haproxy-clients")
+    clients = spec(changes, "NetworkPolicy/haproxy-clients-schema-registry")
     assert clients["podSelector"] == {"matchLabels": {"cdc.platform/kafka-client": "true"}}
     assert clients["egress"][0]["to"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "haproxy"}}}]
+
+
+def test_only_what_makes_backups_gets_in_to_connect() -> None:
+    backup = {"image": "acme/cdc:1", "storage": "1Gi"}
+    both = {**BEHIND, "connect": {"image": "acme/connect:1"}, "tenants": [{"name": "shop", "owner": "x"}]}
+    kafka = {"podSelector": {"matchLabels": {"cdc.platform/kafka-client": "true"}}}
+    backups = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "backup"}}}
+    for changes, wanted in ((both, {8081: [kafka]}), ({**both, "backup": backup}, {8081: [kafka], 8083: [backups]})):
+        rules = spec(changes, "NetworkPolicy/haproxy")["ingress"]
+        assert {port["port"]: rule["from"] for rule in rules for port in rule["ports"]} == wanted
 
 
 def test_certificate_key_and_hashes_are_files_of_secrets() -> None:

@@ -231,7 +231,7 @@ def test_every_tls_port_is_probed() -> None:
         "redis-0.redis.cdc.svc:6379",
         "vault:8200",
     }
-    assert tls_ports(observed("docker")) == ()
+    assert tls_ports(observed("docker")) == {}
 
 
 def test_dashboards_are_files_of_the_tree_on_either_target() -> None:

@@ -104,12 +104,12 @@ def test_each_role_enters_its_own_databases_and_the_rest_is_refused() -> None:
 
 
 def test_a_pipelines_limit_is_what_its_workers_may_open_and_the_budget_their_sum() -> None:
-    """Four workers and one while they roll, two processes each, with three writers and two further threads; and tools."""
+    """Four workers and one while they roll, two processes each, with three writers and three further threads; and tools."""
     changes = {"sink.replicas": 4, "sink.processes": 2, "sink.writers": 3}
     [role] = [role for role in postgres_state(built(changes)).roles if role.administered and role.login]
-    assert role.connections == 5 * 2 * 5 + 3 == budget(built(changes))
+    assert role.connections == 5 * 2 * 6 + 3 == budget(built(changes))
     scaled = built({"sink.autoscaling": {"least": 2, "most": 8}})
-    assert budget(scaled) == 9 * 3 + 3
+    assert budget(scaled) == 9 * 4 + 3
 
 
 def test_a_shared_database_keeps_what_everybody_may_do_in_it() -> None:

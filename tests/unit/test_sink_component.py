@@ -10,6 +10,7 @@ import pytest
 from components.environment import EnvironmentSpec
 from components.loading import load_environment
 from components.platform import render
+from components.sink.settings import SECRETS
 from tests.strategies.examples import ROOT, STACKS, build, messages, pipeline, problems_of, shop
 from tests.unit.on_kubernetes import manifest, rendered, spec
 
@@ -36,6 +37,13 @@ def on_docker(changes: dict[str, Any] | None = None) -> EnvironmentSpec:
     return build(shop({**SINK, "tier": "development", "target": "docker", **(changes or {})}))
 
 
+CHANGES = {
+    "breaking": "queue",
+    "rewriteLimit": "1Gi",
+    "audit": True,
+    "tables": {"shop.lines": {"breaking": "stop", "dropped": "stop"}},
+    "indexes": [{"table": "shop.orders", "columns": ["email"]}],
+}
 VARIANTS = {
     "alone": SINK,
     "with everything": WHOLE,
@@ -53,6 +61,12 @@ VARIANTS = {
             "geometry": "postgis",
         },
         "pipelines[0].sink.deletes": False,
+    },
+    "schema changes": {**SINK, "pipelines[0].schemaChanges": CHANGES},
+    "masked": {
+        **SINK,
+        "sink.maskingKey": "vault:masking#key",
+        "pipelines[0].personalData": {"shop.orders": {"columns": {"email": "hash"}}},
     },
 }
 
@@ -79,12 +93,113 @@ def test_a_topic_goes_to_its_tables_name_in_the_pipelines_schema() -> None:
     }
 
 
+def test_personal_data_is_masked_by_its_tables_rule_and_nothing_is_read_without_one() -> None:
+    orders = {"email": "hash", "phone": {"rule": "partial", "keep": 2}, "nickname": "clear"}
+    personal = {"shop.orders": {"columns": orders}, "shop.lines": {"columns": {"x": "clear"}}}
+    [text] = settings_of(build(shop({**SINK, "pipelines[0].personalData": personal}))).values()
+    settings = json.loads(text)
+    rules = {rule["table"]: rule.get("masks") for rule in settings["routing"]["rules"]}
+    assert rules == {"orders": {"email": {"rule": "hash"}, "phone": {"rule": "partial", "keep": 2}}, "lines": None}
+    assert settings["masking"] == {"key_file": f"{SECRETS}/masking.key"}
+    [clear] = settings_of(
+        build(shop({**SINK, "pipelines[0].personalData": {"shop.lines": {"columns": {"x": "clear"}}}}))
+    ).values()
+    assert "masking" not in json.loads(clear)
+
+
+def test_a_worker_of_cassandra_knows_each_topics_table_and_reads_again_only_where_that_is_said() -> None:
+    merge = {
+        "horizon": "3d",
+        "tables": {"ks.t": {"columns": {"tags": "set<text>", "at": "time"}}, "ks.u": {"ambiguous": "audit"}},
+    }
+    events = pipeline(
+        "events", ("ks.t", "ks.u"), "cassandra", cassandra=merge, sink={"postgres": {"database": "w", "password": "vault:w#p"}}
+    )
+    spec = build(shop({**SINK, "pipelines[1]": events}))
+    settings = json.loads(settings_of(spec)["sink-events"])
+    jsonschema.validate(settings, SCHEMA)
+    assert settings["cassandra"] == {
+        "topics": ["shop_events_t", "shop_events_u"],
+        "sources": {"shop_events_t": "ks.t", "shop_events_u": "ks.u"},
+        "tables": {"ks.t": {"columns": {"tags": "set<text>", "at": "time"}}, "ks.u": {"on_ambiguous": "audit"}},
+        "on_ambiguous": "refuse",
+        "horizon_hours": 72,
+    }
+    again = {**events, "cassandra": {"ambiguous": "reread", "ca": "secret:cassandra-ca#ca.crt"}}
+    settings = json.loads(settings_of(build(shop({**SINK, "pipelines[1]": again})))["sink-events"])
+    assert settings["cassandra"]["reread"] == {
+        "hosts": [events["source"]["cassandra"]["host"]],
+        "port": 9042,
+        "username": "debezium",
+        "password_file": f"{SECRETS}/cassandra.password",
+        "ca_file": f"{SECRETS}/cassandra-ca.pem",
+    }
+    assert "cassandra" not in json.loads(settings_of(spec)["sink-orders"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        (
+            {"pipelines[0].personalData": {"shop.men": {"columns": {"e": "hash"}}}},
+            'pipelines[0].personalData["shop.men"]',
+            "captured",
+        ),
+        (
+            {"pipelines[0].personalData": {"shop.lines": {"columns": {"e": "md5"}}}},
+            'pipelines[0].personalData["shop.lines"].columns.e',
+            "hash",
+        ),
+        (
+            {
+                "pipelines[0].personalData": {"shop.lines": {"columns": {"e": "hash"}}},
+                "pipelines[0].sink.via": "jdbc",
+                "connect.image": "a/b:1",
+            },
+            "pipelines[0].personalData",
+            "JDBC",
+        ),
+        ({"pipelines[0].cassandra": {"ambiguous": "audit"}}, "pipelines[0].cassandra", "mysql"),
+    ],
+)
+def test_what_a_worker_cannot_do_is_refused(changes: dict[str, Any], path: str, words: str) -> None:
+    found = messages(problems_of(shop({**SINK, **changes})))
+    assert [told for where, told in found.items() if where.startswith(path) and words in told], found
+
+
+def test_schema_changes_go_by_target_table_and_are_told_to_a_topic_that_the_worker_may_write() -> None:
+    environment = build(shop({**SINK, "pipelines[0].sink.postgres.schema": "sh.op", "pipelines[0].schemaChanges": CHANGES}))
+    [text] = settings_of(environment).values()
+    assert json.loads(text)["evolution"] == {
+        "breaking": "queue",
+        "rewrite_max_bytes": 1 << 30,
+        "audit_topic": "shop_orders_dlq_schema_audit",
+        "rules": [{"tables": r"sh\.op\.lines", "breaking": "stop", "dropped": "stop"}],
+        "indexes": [{"table": "sh.op.orders", "columns": ["email"], "method": "btree"}],
+    }
+    state = environment.kafka_state
+    assert "shop_orders_dlq_schema_audit" in {topic.name for topic in state.topics}
+    user = next(user for user in state.users if user.name == "shop-orders-sink")
+    assert ("Describe", "Write") in [acl.operations for acl in user.acls if acl.name == "shop_orders_dlq_schema_audit"]
+    [plain] = settings_of(build(shop(SINK))).values()
+    assert "evolution" not in json.loads(plain)
+
+
+@pytest.mark.parametrize(("changes", "path", "words"), [
+    ({"pipelines[0].schemaChanges.tables": {"shop.nothing": "queue"}}, "tables", "captured"),
+    ({"pipelines[0].schemaChanges.indexes": [{"table": "shop.no", "columns": ["a"]}]}, "indexes[0].table", "captured"),
+    ({"pipelines[0].sink.via": "jdbc", "pipelines[0].schemaChanges.breaking": "stop"}, "schemaChanges", "JDBC"),
+])  # fmt: skip
+def test_schema_changes_that_nobody_can_judge_are_refused(changes: dict[str, Any], path: str, words: str) -> None:
+    found = messages(problems_of(shop({**SINK, **changes})))
+    assert [told for where, told in found.items() if path in where and words in told], found
+
+
 def test_what_another_program_writes_has_no_worker() -> None:
     changes = {
         **SINK,
         "connect.image": "acme/connect:1",
-        "pipelines[1]": pipeline("events", ("ks.t",), "cassandra"),
-        "pipelines[2]": pipeline(
+        "pipelines[1]": pipeline(
             "lines", ("db.u",), "mariadb", sink={"via": "jdbc", "postgres": {"database": "w", "password": "vault:w#p"}}
         ),
     }

@@ -20,6 +20,8 @@ from components.environment import EnvironmentSpec
 from components.kafka.spec import ControllerPoolSpec, JvmSpec, ListenerSpec, NodePoolSpec, RackSpec, StorageSpec
 from components.mending import sample
 from components.mirror_maker.spec import DisasterRecoverySpec
+from components.pipelines.personal import MaskSpec
+from components.pipelines.schema_changes import TableSchemaChangesSpec
 from components.postgres.spec import ExternalPostgresSpec, VolumeSpec
 from components.sink.spec import LagSpec, SinkAutoscalingSpec
 from components.vault.spec import ExternalVaultSpec, RotationSpec, VaultStorageSpec
@@ -81,6 +83,7 @@ def test_the_models_with_a_shorthand_are_these() -> None:
         *(NodePoolSpec, ControllerPoolSpec, StorageSpec, JvmSpec, RackSpec),
         *(AutoscalingSpec, SinkAutoscalingSpec, LagSpec, DisasterRecoverySpec),
         *(ExternalPostgresSpec, VolumeSpec, VaultStorageSpec, RotationSpec, ExternalVaultSpec, ExperimentSpec),
+        *(MaskSpec, TableSchemaChangesSpec),
     }
     assert {model for model in models() if model.shorthand} == short
 

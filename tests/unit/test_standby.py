@@ -53,7 +53,7 @@ def test_on_kubernetes_its_connectors_are_stopped_and_its_sinks_have_no_pods_unt
     assert bodies(before, "Deployment")["sink-orders"]["replicas"] == 0
     assert bodies(after, "Deployment")["sink-orders"]["replicas"] == 2
     scaled = [{name for name in bodies(rendered, "HorizontalPodAutoscaler") if "sink" in name} for rendered in (before, after)]
-    assert scaled == [set(), {"sink-orders"}]
+    assert scaled == [set(), {"sink-orders", "sink-events"}]
 
 
 def test_all_but_that_is_the_same_before_and_after() -> None:

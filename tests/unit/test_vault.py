@@ -124,10 +124,8 @@ def test_whatever_is_declared_every_reference_is_read_by_a_program_that_may(valu
 def _needs_no_program(spec: EnvironmentSpec, path: str, key: str) -> bool:
     """References that stand in the spec for a program that is not deployed, or for an entrance that nobody uses."""
     where = [place for place, *rest in references(spec) if rest == [path, key]]
-    return all(
-        place.startswith(("pipelines[", "haproxy.", "vault.", "kafka.tiered", "sink.", "schemaRegistry.", "mirrorMaker."))
-        for place in where
-    )
+    idle = ("pipelines[", "haproxy.", "vault.", "kafka.tiered", "sink.", "schemaRegistry.", "mirrorMaker.")
+    return all(place.startswith((*idle, "observability.", "backup.")) for place in where)
 
 
 @pytest.mark.parametrize("stack", ["prod", "prod-dr"])

@@ -6,7 +6,7 @@ the messages. Bad records never raise: each is a `Reject`. Programming errors (w
 ValueError.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 RowKind: TypeAlias = Literal["upsert", "delete"]
@@ -61,6 +61,28 @@ class TableHint:
     def key(self) -> list[str] | None: ...
     @property
     def append(self) -> bool: ...
+    def masked(self, masks: Mapping[str, Mask]) -> TableHint:
+        """The same, with masks of columns: such a column's values are changed before they are written anywhere. It is text
+        then, but for a redacted one, which keeps its type."""
+
+@final
+class Mask:
+    """One column's mask: `MaskKey.mask` makes it."""
+
+@final
+class MaskKey:
+    """The secret of all masks, at least 32 bytes; ValueError for less."""
+
+    def __init__(self, secret: bytes) -> None: ...
+    def mask(self, rule: Literal["hash", "tokenize", "redact", "partial"], keep: int = 4) -> Mask: ...
+    def seal(self, bytes: bytes) -> bytes:  # noqa: A002
+        """Encrypted; equal bytes alike, and what is sealed already as it is."""
+
+    def unseal(self, bytes: bytes) -> bytes:  # noqa: A002
+        """What was sealed; other bytes as they are. ValueError when it was sealed with another key."""
+
+    def reveal(self, token: str) -> str:
+        """The text that a token stands for. ValueError when it is none of this key's."""
 
 @final
 class Slim:
@@ -110,6 +132,13 @@ class Decoder:
         every unknown id of the batch) before it decodes anything.
         """
 
+    def decode_cells(self, table: CellHint, messages: Sequence[Any], now_us: int, *, json: bool = False) -> Batch:
+        """The same for events of Debezium's connector for Cassandra; their order does not matter. ``now_us`` is the clock that
+        their timestamps are held against. ``json``: they are JSON, whatever the decoder's format is."""
+
+    def key_json(self, key: bytes) -> str | None:
+        """The columns of a record's key as a JSON object; None where it cannot be read."""
+
 @final
 class Batch:
     """messages == events + tombstones + skipped + len(rejects)."""
@@ -123,6 +152,9 @@ class Batch:
     positions: dict[int, tuple[int, int]]  # partition → (first offset, next offset = last + 1)
     rejects: list[Reject]  # in message order
     segments: list[Segment]  # apply in this order, each: truncate, evolve, deletes, upserts
+    cells: list[CellWrites]  # of Cassandra's events, which have no segments; in any order
+    future: list[tuple[int, int]]  # of Cassandra's: message, timestamp (µs) that is ahead of the clock by more than report_us
+    listed: list[tuple[int, list[str]]]  # of Cassandra's: message, ambiguous columns that it touched
 
 @final
 class Reject:
@@ -194,3 +226,118 @@ class Segment:
 
     def find(self, keys: Iterable[bytes]) -> list[tuple[RowKind, int] | None]:
         """Where each canonical key is in this segment: to mark earlier rejects of that key superseded."""
+
+Array: TypeAlias = tuple[int, bytes]
+"""An array parameter: its type's oid, and its binary form."""
+
+@final
+class CellHint:
+    """What a decoder is told of a table of Cassandra's; it remembers layouts, so a new one is made where the table changed.
+
+    types      CQL types by column, without ``frozen`` and ``static``: they win over the schema's. A collection or user-defined
+               type that is not among them counts as ambiguous.
+    target     types of the columns that the table in PostgreSQL has, as ``format_type()`` spells them
+    ambiguous  columns of ``types`` whose value an event does not tell
+    refuse     events that touch such a column are rejects; else the cell is left out where an UPDATE brings it, and listed
+    precise    a varint comes as Connect's Decimal (the connector's varint.handling.mode)
+    """
+
+    def __init__(
+        self,
+        types: Mapping[str, str],
+        target: Mapping[str, str],
+        *,
+        ambiguous: Sequence[str] = (),
+        refuse: bool = True,
+        precise: bool = False,
+        report_us: int = 5_000_000,
+        refuse_us: int = 3_600_000_000,
+        masks: Mapping[str, Mask] = ...,
+    ) -> None: ...
+
+@final
+class CellColumn:
+    """A column of some writes. ``map``: a map's, which a GIN index helps."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pg_type(self) -> str: ...
+    @property
+    def key(self) -> bool: ...
+    @property
+    def map(self) -> bool: ...
+
+@final
+class CellWrites:
+    """Writes of rows that have the same columns, compacted to one for each row, and deletions of partitions and ranges.
+
+    Keys and partitions are their columns' COPY fields in the key's order; rows are in the order of their keys.
+    """
+
+    @property
+    def columns(self) -> list[CellColumn]:
+        """The key's, then those that have cells."""
+    @property
+    def fingerprint(self) -> str: ...
+    def __len__(self) -> int:
+        """Rows."""
+    def key_arrays(self) -> list[Array]:
+        """An array for each key column, of the rows' keys."""
+    def keys(self) -> Array:
+        """The rows' keys as one bytea[]."""
+    def partitions(self, width: int) -> Array:
+        """The partitions of rows and deletions as one bytea[]; ``width``: how many key columns a partition has."""
+    @property
+    def tombstones(self) -> list[tuple[int, bytes, bytes, int]]:
+        """Deletions: key columns of a partition, partition, range (empty: all of it), timestamp in µs."""
+    def tombstone_arrays(self, width: int) -> list[Array]:
+        """An array for each key column of the partitions that were deleted from."""
+
+@final
+class Merged:
+    """What a merge came to: rows to insert, update and delete, and graves (states of rows that are gone) likewise."""
+
+    @property
+    def inserts(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
+    @property
+    def deletes(self) -> int: ...
+    @property
+    def grave_deletes(self) -> int: ...
+    @property
+    def grave_inserts(self) -> int: ...
+    def copy_payload(self) -> bytes:
+        """A COPY stream of rows: version (xid; NULL: a new row), base, state, next expiry, key, cells."""
+    def delete_arrays(self) -> list[Array]:
+        """Versions, then the key's columns, of the rows to delete."""
+    def grave_delete_arrays(self) -> list[Array]:
+        """Keys and versions of graves to delete."""
+    def grave_insert_arrays(self) -> list[Array]:
+        """Keys, bases and states of graves to make."""
+
+def merge_cells(
+    writes: CellWrites | None,
+    *,
+    columns: Sequence[int],
+    width: int,
+    keys: int,
+    records: Sequence[bytes],
+    graves: Sequence[tuple[bytes, int, int, bytes]],
+    tombstones: Sequence[tuple[bytes, bytes, int]],
+    partition: int,
+    now: int,
+    cutoff_us: int,
+) -> Merged:
+    """Join writes (None: stored rows are only looked at again) with what is stored of their rows.
+
+    columns     which of the table's ``width`` columns each column of the writes is
+    keys        key columns; ``partition`` of them are the partition's
+    records     rows as record_send() gives them: version, base, state, expiry, key, cells
+    graves      key, version, base, state
+    tombstones  partition, range, timestamp
+    now         seconds since 1970; deletions before ``cutoff_us`` are forgotten
+
+    ValueError for a stored state that cannot be read.
+    """

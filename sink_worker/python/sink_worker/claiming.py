@@ -1,7 +1,7 @@
 """Takes partitions: topic ids and log bounds from Kafka, epochs and offsets from PostgreSQL."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import structlog
@@ -13,7 +13,9 @@ from sink_worker.kafka_client import Cluster, LogBounds
 from sink_worker.offsets import Claim, OffsetStore, Start, is_lock_timeout
 from sink_worker.open_keys import OpenKeys
 from sink_worker.partitions import Key
+from sink_worker.pauses import Pauses
 from sink_worker.rejected import RejectedStore
+from sink_worker.routing import Router
 from sink_worker.settings import Settings
 
 _log = structlog.get_logger("sink_worker.claiming")
@@ -25,14 +27,14 @@ class ControlSession:
 
     def __init__(self, settings: Settings, control: Control) -> None:
         self._settings = settings
-        self._control = control
+        self.control = control
         self._connection: Connection | None = None
 
     def open(self) -> Connection:
         """The connection, with the control schema in place."""
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.postgres, "control", self._settings.kafka.group_id)
-            self._control.install(self._connection)
+            self.control.install(self._connection)
         return self._connection
 
     def drop(self) -> None:
@@ -58,11 +60,13 @@ class LostOffsets:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of the partitions that were asked for. ``gone`` are of topics that are not there."""
+    """What became of the partitions that were asked for. ``gone`` are of topics that are not there, ``paused`` of tables that
+    somebody paused."""
 
     claims: list[Claim]
     lost: list[LostOffsets]
     gone: list[Key]
+    paused: list[Key] = field(default_factory=list)
 
 
 class Claimer:
@@ -76,6 +80,7 @@ class Claimer:
         self._offsets = offsets
         self._rejected = rejected
         self._open_keys = open_keys
+        self._pauses = Pauses(session.control, settings.kafka.group_id, Router(settings.routing))
         self.topic_sizes: dict[str, int] = {}
 
     def take(self, keys: Sequence[Key]) -> Taken:
@@ -88,6 +93,14 @@ class Claimer:
             elif isinstance(error, psycopg.Error):
                 self._session.drop()
             raise ClaimError(public_message(error)) from error
+
+    def paused(self, topics: Sequence[str]) -> set[str]:
+        """Those of the topics whose table is paused; none where PostgreSQL does not tell. For haste only: a pause fences."""
+        try:
+            return self._pauses.topics(self._session.open(), topics)
+        except (psycopg.Error, OSError):
+            self._session.drop()
+            return set()
 
     def _take(self, keys: Sequence[Key]) -> Taken:
         topics = self._cluster.topics(topic for topic, _ in keys)
@@ -103,8 +116,10 @@ class Claimer:
         connection = self._session.open()
         claims = self._offsets.claim(connection, starts, LOCK_SECONDS)
         self._open_keys.add(self._rejected.open_keys(connection, sorted({topic for topic, _ in there})))
-        kept, lost = self._within_log(connection, claims, bounds)
-        return Taken(kept, lost, gone)
+        # Asked for behind the claim: a pause that is not seen here comes later, and fences it.
+        paused = self._pauses.topics(connection, sorted({topic for topic, _ in there}))
+        kept, lost = self._within_log(connection, [claim for claim in claims if claim.topic not in paused], bounds)
+        return Taken(kept, lost, gone, [key for key in there if key[0] in paused])
 
     def _within_log(
         self, connection: Connection, claims: list[Claim], bounds: dict[Key, LogBounds]

@@ -14,12 +14,18 @@ import typer
 from confluent_kafka import KafkaException
 from psycopg import Error as PostgresError
 
+from sink_worker.admin.cli import admin
+from sink_worker.dlq_processor.cli import dlq
 from sink_worker.errors import SinkError, public_message
+from sink_worker.evolution.commands import schema
 from sink_worker.settings import Settings
 from sink_worker.settings_file import load_settings, settings_schema
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Debezium events into PostgreSQL, exactly once in effect.",
                   pretty_exceptions_enable=False)  # fmt: skip
+app.add_typer(dlq, name="dlq")
+app.add_typer(admin, name="admin")
+app.add_typer(schema, name="schema")
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Settings, JSON or TOML; SINK_… variables win over it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the standard output.")]
 
@@ -82,6 +88,25 @@ def replay(
     text = ", ".join(f"{name}: {count}" for name, count in counts.items())
     _say(counts, as_json, text)
     raise typer.Exit(1 if counts["failed"] or counts["undecided"] else 0)
+
+
+@app.command()
+def reveal(
+    token: Annotated[list[str] | None, typer.Argument(help="Tokens; read from the standard input when left out.")] = None,
+    config: Config = None,
+) -> None:
+    """Turn tokens of masked columns back into their values, one a line. Needs the masking key."""
+    from sink_worker.masking import Masking
+
+    masking = Masking(load_settings(config).masking)
+    failed = False
+    for one in token or (line.strip() for line in sys.stdin):
+        try:
+            typer.echo(masking.reveal(one))
+        except ValueError as error:
+            failed = True
+            typer.echo(f"{one}: {error}", err=True)
+    raise typer.Exit(1 if failed else 0)
 
 
 def _quiet(config: Path | None) -> Settings:

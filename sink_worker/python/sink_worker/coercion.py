@@ -49,6 +49,9 @@ def find_cast(event: str, column: str) -> Cast | None:
     A length that a value exceeds, or a number out of range, is not a loss: PostgreSQL refuses that row.
     """
     source, target = parse_type(event), parse_type(column)
+    if event.endswith("[]") and column.endswith("[]") and event != column:
+        inner = find_cast(event[:-2], column[:-2])
+        return None if inner is None or inner.expression not in {"{}", "{}::text"} else Cast("{}::" + column, inner.exact)
     if source.base == target.base:
         return Cast(exact=_keeps_modifiers(source, target))
     if target.base in _TEXTS:

@@ -13,6 +13,7 @@ from sink_worker.claiming import Claimer, ClaimError, Taken
 from sink_worker.errors import FatalError
 from sink_worker.kafka_client import consumer_properties, kafka_logger
 from sink_worker.partitions import Key, Partition, Partitions, State
+from sink_worker.pauses import REASON, RETRY_SECONDS
 from sink_worker.settings import Settings
 
 _log = structlog.get_logger("sink_worker.consumer")
@@ -36,6 +37,7 @@ class GroupMember:
         self._consumer = Consumer(consumer_properties(settings, client_id), logger=kafka_logger())
         self._hinted_at = 0.0
         self._looked_at = 0.0
+        self._heeded_at = 0.0
         self.discard = False  # something was revoked: what is in hand is void
         self.joined = False
 
@@ -102,6 +104,18 @@ class GroupMember:
             return
         for partition, offset in zip(moved, offsets, strict=True):
             partition.hinted = offset.offset
+
+    def heed_pauses(self) -> None:
+        """Read no more of tables that were paused. What is in hand of them is fenced."""
+        now = time.monotonic()
+        if now - self._heeded_at < RETRY_SECONDS:
+            return
+        self._heeded_at = now
+        running = self._partitions.running()
+        paused = self._claimer.paused(sorted({partition.topic for partition in running})) if running else set()
+        stopped = [partition.key for partition in running if partition.topic in paused]
+        self._pause_tables(stopped)
+        self.pause(stopped)
 
     def look_ahead(self) -> None:
         """Note now and then how long each log was at its last fetch. The client serves one caller at a time, and this thread
@@ -187,7 +201,13 @@ class GroupMember:
             self._partitions.stop(
                 key, State.WAITING, delay=GONE_RETRY_SECONDS, reason="no_topic", detail=f"{key[0]} is not there"
             )
+        self._pause_tables(taken.paused)
         return taken
+
+    def _pause_tables(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            detail = "its table is paused; resume it through the admin API"
+            self._partitions.stop(key, State.PAUSED, delay=RETRY_SECONDS, reason=REASON, detail=detail)
 
     def _without_errors(self, messages: list[Any]) -> list[Any]:
         failed = [message for message in messages if message.error() is not None]

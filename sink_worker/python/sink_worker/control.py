@@ -7,10 +7,15 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from sink_worker.admin.tables import ADMIN_TABLES
+from sink_worker.cassandra.control_tables import CELL_TABLES
+from sink_worker.dlq_processor.tables import DLQ_TABLES
+from sink_worker.evolution.tables import EVOLUTION_TABLES
 from sink_worker.settings import PostgresSettings, read_secret
 
 APPLICATION: Final = "sink-worker"
-VERSION: Final = 1
+VERSION: Final = 2
+"""Rises when a definition below grows; every statement of them leaves alone what is there."""
 _KEEPALIVE: Final[dict[str, Any]] = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
                      "tcp_user_timeout": 30_000}  # fmt: skip
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -77,7 +82,9 @@ class Control:
             if self._installed(connection):
                 return
             create_schema(connection, self.schema)
-            connection.execute(self.statement(_DEFINITION))
+            for definition in (_DEFINITION, DLQ_TABLES, ADMIN_TABLES, EVOLUTION_TABLES, CELL_TABLES):
+                connection.execute(self.statement(definition))
+            connection.execute(self.statement("DELETE FROM {schema}.version"))
             connection.execute(self.statement("INSERT INTO {schema}.version VALUES (%s)"), [VERSION])
 
     def _installed(self, connection: Connection) -> bool:
@@ -85,7 +92,10 @@ class Control:
         row = found.fetchone()
         if row is None or row[0] is None:
             return False
-        return connection.execute(self.statement("SELECT FROM {schema}.version")).fetchone() is not None
+        return (
+            connection.execute(self.statement("SELECT FROM {schema}.version WHERE version >= %s"), [VERSION]).fetchone()
+            is not None
+        )
 
 
 def create_schema(connection: Connection, name: str) -> None:

@@ -33,6 +33,8 @@ class Rejection:
     message: str
     superseded: bool = False
     attempts: int = 1
+    discarded: bool = False
+    """Kept, and not to be applied: its schema was refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,10 @@ class TableError(SinkError):
         super().__init__(message)
 
 
+class ReviewChangedError(SinkError):
+    """A schema review was decided between the look at the table and the transaction: look again."""
+
+
 class AbortedError(SinkError):
     """The batch was given up on purpose (revoked, lost, shutting down); its transaction was rolled back."""
 
@@ -93,6 +97,8 @@ def classify(error: BaseException) -> Verdict:
         return _of_sqlstate(error)
     if isinstance(error, TableError):
         return Verdict(Kind.TABLE, error.reason, counts=False)
+    if isinstance(error, ReviewChangedError):
+        return Verdict(Kind.RETRYABLE, "review_changed", counts=False)
     if isinstance(error, (redis.RedisError, KafkaException, RegistryUnavailableError, OSError)):
         return Verdict(Kind.RETRYABLE, type(error).__name__)
     return Verdict(Kind.FATAL, type(error).__name__, counts=False)

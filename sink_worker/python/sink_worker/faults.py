@@ -29,10 +29,18 @@ RELAY_COMMITTED: Final = "relay-committed"  # Kafka transaction committed, outbo
 RELAY_CLEARED: Final = "relay-cleared"  # outbox rows gone
 REPLAY_APPLIED: Final = "replay-applied"  # rejected rows applied, COMMIT not sent
 REPLAY_COMMITTED: Final = "replay-committed"
+DLQ_ADOPTED: Final = "dlq-adopted"  # a page of dead letters taken up, COMMIT not sent
+DLQ_ATTEMPTED: Final = "dlq-attempted"  # a failed try noted
+DLQ_ARCHIVED: Final = "dlq-archived"  # an event archived, COMMIT acknowledged
+SCHEMA_DDL: Final = "schema-ddl"  # a change applied to a table, committed, its rows not written
+SCHEMA_APPROVED: Final = "schema-approved"  # a review approved, what waited for it not released
+SCHEMA_PUBLISHED: Final = "schema-published"  # audit records in Kafka, not marked
 
 STEPS: Final = (
     CONSUMED, DECODED, BEGUN, FENCED, STAGED, DELETED, UPSERTED, OUTBOXED, COMMITTING, COMMITTED, HINTED, DDL, CLAIMED,
     ASSIGNED, REVOKED, RELAY_SEQUENCED, RELAY_PRODUCED, RELAY_COMMITTED, RELAY_CLEARED, REPLAY_APPLIED, REPLAY_COMMITTED,
+    DLQ_ADOPTED, DLQ_ATTEMPTED, DLQ_ARCHIVED,
+    SCHEMA_DDL, SCHEMA_APPROVED, SCHEMA_PUBLISHED,
 )  # fmt: skip
 VARIABLES: Final = ("SINK_TEST_CRASH_AT", "SINK_TEST_STOP_AT")
 _SIGNALS = {"SINK_TEST_CRASH_AT": signal.SIGKILL, "SINK_TEST_STOP_AT": signal.SIGSTOP}

@@ -3,6 +3,7 @@
 Used only after a whole batch was refused for its data: the happy path has no savepoint.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -50,11 +51,17 @@ class Isolation:
         self._connection = connection
         self._tables = tables
         self._attempts = attempts
+        self._indexed: Part | None = None
+        self._by_key: defaultdict[tuple[int, bytes | None], list[Any]] = defaultdict(list)
 
     def apply(self, part: Part, segment: Segment, plan: Plan) -> Refusals:
         """Write a segment row by row as far as needed; what did not go in."""
         if plan.refusal is not None:
-            return _refuse_all(part, segment, plan.refusal, self._attempts)
+            refused = self._refuse_rows(part, segment, plan.refusal)
+            if plan.verdict.skip:
+                self._tables.skipped(part.route, len(refused.rejections), plan.refusal)
+                return Refusals([], refused.unapplied)
+            return Refusals([replace(found, discarded=plan.verdict.discard) for found in refused.rejections], refused.unapplied)
         if plan.statements is None:
             return Refusals([], set())
         statements = plan.statements
@@ -66,6 +73,16 @@ class Isolation:
         for kind, count, write in writes:
             for index, error in isolate(0, count, write):
                 self._events_of_row(part, segment, kind, index, error, found)
+        return found
+
+    def _refuse_rows(self, part: Part, segment: Segment, why: TableError) -> Refusals:
+        """Where events of other columns are in the batch, too, those before the refused one of the same row are applied."""
+        if len(part.batch.segments) == 1 or not segment.key:
+            return _refuse_all(part, segment, why, self._attempts)
+        found = Refusals([], set())
+        for kind, count in _kinds(segment):
+            for index in range(count):
+                self._events_of_row(part, segment, kind, index, why, found)
         return found
 
     def _deletes(self, statements: Statements, segment: Segment, low: int, high: int) -> Exception | None:
@@ -102,7 +119,7 @@ class Isolation:
         key = segment.key_bytes(kind, index, index + 1)[0]
         refused: list[Rejection] = []
         applied = False
-        for message in _messages_like(_since_truncate(part), last):
+        for message in self._messages_like(part, last):
             if message.offset() > last.offset():
                 break
             outcome = error if message.offset() == last.offset() else self._single(part, message, key)
@@ -113,6 +130,14 @@ class Isolation:
         found.rejections.extend(refused)
         if not applied:
             found.unapplied.add(key)
+
+    def _messages_like(self, part: Part, one: Any) -> list[Any]:
+        """The messages of one record key and partition, in order: all that can be events of one row."""
+        if self._indexed is not part:
+            self._indexed, self._by_key = part, defaultdict(list)
+            for message in _since_truncate(part):
+                self._by_key[message.partition(), message.key()].append(message)
+        return self._by_key[one.partition(), one.key()]
 
     def _single(self, part: Part, message: Any, key: bytes) -> Exception | bool:
         """Apply one event. The error that refuses it; False where it is no event of this key, or one that was not decoded."""
@@ -136,8 +161,7 @@ class Isolation:
 def _refuse_all(part: Part, segment: Segment, why: TableError, attempts: int) -> Refusals:
     """Every row of a segment, refused for what its table is like."""
     found = Refusals([], set())
-    kinds: tuple[tuple[RowKind, int], ...] = (("delete", segment.deletes), ("upsert", segment.upserts))
-    for kind, count in kinds:
+    for kind, count in _kinds(segment):
         keys: list[bytes] | list[None] = segment.key_bytes(kind) if segment.key else [None] * count
         for index, key in enumerate(keys):
             message = _message(part, segment, kind, index)
@@ -147,10 +171,8 @@ def _refuse_all(part: Part, segment: Segment, why: TableError, attempts: int) ->
     return found
 
 
-def _messages_like(messages: Sequence[Any], one: Any) -> list[Any]:
-    """The messages of one record key and partition: all that can be events of one row."""
-    key, partition = one.key(), one.partition()
-    return [message for message in messages if message.partition() == partition and message.key() == key]
+def _kinds(segment: Segment) -> tuple[tuple[RowKind, int], ...]:
+    return ("delete", segment.deletes), ("upsert", segment.upserts)
 
 
 def _since_truncate(part: Part) -> Sequence[Any]:

@@ -100,6 +100,8 @@ class Loop:
         """All that is due between batches."""
         self.turned_at = time.monotonic()
         self._on_events(member)
+        if not any(lane.stuck for lane in self._lanes):
+            member.heed_pauses()
         member.claim_due(self._decoding.forget)
         member.hint()
         member.look_ahead()
@@ -155,7 +157,8 @@ class Loop:
                 return None
             spans = self._partitions.take(topic, decoded.positions)
             if spans is not None:
-                return Part(topic, decoded.route, decoded.batch, decoded.messages, spans, decoded.rejections, decoded.decode)
+                return Part(topic, decoded.route, decoded.batch, decoded.messages, spans, decoded.rejections, decoded.decode,
+                            decoded.cells)  # fmt: skip
             messages = self._partitions.admitted(messages)
             if not messages:
                 return None

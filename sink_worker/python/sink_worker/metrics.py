@@ -36,6 +36,10 @@ class Metrics:
         self._dlq_size = Gauge(
             "cdc_dlq_size", "Refused events that are neither replayed nor superseded", ["table"], registry=registry
         )
+        self._dlq_oldest = Gauge("cdc_dlq_oldest_seconds", "Age of the oldest of them, else 0", ["table"], registry=registry)
+        self._dlq_reasons = Gauge(
+            "cdc_dlq_size_by_reason", "The same events by what refused them", ["table", "error_type"], registry=registry
+        )
         self._checkpoint_age = Gauge(
             "cdc_checkpoint_age_seconds",
             "Time since the partition's offset last moved, while the log has more, else 0",
@@ -55,6 +59,7 @@ class Metrics:
         self.outbox = Gauge("cdc_dlq_outbox_size", "Dead letters on their way to Kafka", registry=registry)
         self.fenced = Counter("cdc_fenced", "Batches given up because the partition had another owner", registry=registry)
         self.halted = Gauge("cdc_partitions_halted", "Assigned partitions that wait for a repair", registry=registry)
+        self.paused = Gauge("cdc_partitions_paused", "Assigned partitions whose table somebody paused", registry=registry)
         self.assigned = Gauge("cdc_partitions_assigned", "Assigned partitions", registry=registry)
         self.redis_failures = Counter("cdc_redis_failures", "Hints that Redis did not take", registry=registry)
         self.phase = Histogram(
@@ -81,10 +86,17 @@ class Metrics:
         """How far a table is behind: the most of its partitions."""
         self._lag.labels(table).set(seconds)
 
-    def dlq_sizes(self, sizes: dict[str, int], known: Iterable[str]) -> None:
-        """Open rejections by table; ``known`` tables without any are 0."""
-        for table in {*sizes, *known}:
-            self._dlq_size.labels(table).set(sizes.get(table, 0))
+    def dlq_waits(self, waiting: Iterable[tuple[str, str, int, float]], known: Iterable[str]) -> None:
+        """Open rejections by table and error class, with the oldest's age; ``known`` tables without any are 0."""
+        self._dlq_reasons.clear()
+        sizes, oldest = dict.fromkeys(known, 0), dict.fromkeys(known, 0.0)
+        for table, error_type, count, age in waiting:
+            self._dlq_reasons.labels(table, error_type).set(count)
+            sizes[table] = sizes.get(table, 0) + count
+            oldest[table] = max(oldest.get(table, 0.0), age)
+        for table, size in sizes.items():
+            self._dlq_size.labels(table).set(size)
+            self._dlq_oldest.labels(table).set(oldest[table])
 
     def forget(self, table: str, partition: int) -> None:
         """The partition is another worker's: its gauges must not stand still here."""

@@ -50,6 +50,7 @@ class Monitor(threading.Thread):
         present = self._partitions.all()
         self._metrics.assigned.set(len(present))
         self._metrics.halted.set(sum(p.state is State.HALTED for p in present))
+        self._metrics.paused.set(sum(p.state is State.PAUSED for p in present))
         seconds: dict[str, float] = {}
         for partition in present:
             table = self._label(partition.topic)

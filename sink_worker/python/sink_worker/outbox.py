@@ -87,7 +87,7 @@ class Relay(threading.Thread):
         connection = self._open()
         if not self._leads(connection):
             return
-        self._metrics.dlq_sizes(self._rejected.counts(connection), self._known_tables())
+        self._metrics.dlq_waits(self._rejected.waiting(connection), self._known_tables())
         while self._topic and not self._ending.is_set() and self._relay_page(connection):
             pass
         row = connection.execute(self._sql["count"], [self._pipeline]).fetchone()

@@ -21,6 +21,7 @@ class State(StrEnum):
 
     WAITING = "waiting"  # assigned, to be claimed
     RUNNING = "running"
+    PAUSED = "paused"  # somebody paused its table; looked at again now and then
     HALTED = "halted"  # its table or its log needs a repair; tried again now and then
 
 
@@ -103,7 +104,7 @@ class Partitions:
             if found is None or (incarnation is not None and found.incarnation != incarnation):
                 return False
             found.state, found.incarnation, found.retry_at = state, self._next(), time.monotonic() + delay
-            if state is State.HALTED or not found.reason:
+            if state in {State.HALTED, State.PAUSED} or not found.reason:
                 found.reason, found.detail = reason, detail
             return True
 

@@ -10,17 +10,25 @@ from prometheus_client import generate_latest
 from psycopg import Error as PostgresError
 
 from sink_worker import faults
+from sink_worker._native import TableHint
 from sink_worker.breaker import CircuitBreaker
 from sink_worker.breaker import State as BreakerState
+from sink_worker.cassandra.cells import CellMetrics, Cells, make_rereader
+from sink_worker.cassandra.sweeper import Sweeper
 from sink_worker.claiming import Claimer, ControlSession
 from sink_worker.consumer import GroupMember
 from sink_worker.control import Control
 from sink_worker.decoding import Decoding
 from sink_worker.errors import classify
+from sink_worker.evolution.fitting import make_evolution
+from sink_worker.evolution.metrics import EvolutionMetrics
+from sink_worker.evolution.steward import Steward
+from sink_worker.evolution.store import EvolutionStore
 from sink_worker.health import Probes, Report
 from sink_worker.kafka_client import Cluster
 from sink_worker.lane import Lane
 from sink_worker.loop import Loop
+from sink_worker.masking import Masking
 from sink_worker.metrics import Metrics
 from sink_worker.monitor import Monitor
 from sink_worker.offsets import OffsetStore
@@ -31,7 +39,7 @@ from sink_worker.redis_hints import RedisHints
 from sink_worker.registry import Registry
 from sink_worker.rejected import RejectedStore
 from sink_worker.retry import Patience
-from sink_worker.routing import Router
+from sink_worker.routing import Route, Router
 from sink_worker.settings import Settings
 from sink_worker.tables import Tables, hint_of, look_up
 from sink_worker.tracing import Tracing
@@ -49,6 +57,9 @@ class WorkerProcess:
         self._name = name
         self._stopping = False
         self.metrics = Metrics(name)
+        self._evolution_metrics = EvolutionMetrics(self.metrics.registry)
+        self._cell_metrics = CellMetrics(self.metrics.registry)
+        self._rereader = make_rereader(settings.cassandra)
         self._partitions = Partitions()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._control = Control(settings.postgres.control_schema)
@@ -57,6 +68,7 @@ class WorkerProcess:
         self._registry = Registry(settings.registry)
         self._redis = RedisHints(settings.redis, self.metrics, name)
         self._tracing = Tracing()
+        self._masking = Masking(settings.masking)
         self._breaker = CircuitBreaker(settings.breaker, self._breaker_changed)
         self._loop: Loop | None = None
         self._member: GroupMember | None = None
@@ -80,12 +92,15 @@ class WorkerProcess:
         if cluster_id is None:
             return
         offsets = OffsetStore(self._control, self._settings.kafka.group_id, cluster_id, self._name)
-        rejected = RejectedStore(self._control, self._settings.kafka.group_id, cluster_id, self._settings.dlq)
+        rejected = RejectedStore(self._control, self._settings.kafka.group_id, cluster_id, self._settings.dlq, self._masking)
         stores = Stores(offsets, rejected, self._partitions, OpenKeys())
         claimer = Claimer(self._settings, self._session, self._cluster, offsets, rejected, stores.open_keys)
+        seen = EvolutionStore(self._control, self._settings.kafka.group_id, self._name)
         decoding = Decoding(self._settings.decode, self._settings.tables, Router(self._settings.routing), self._registry,
-                            lambda route: hint_of(look_up(self._session.open(), route), route),
-                            lambda topic: claimer.topic_sizes.get(topic, 0))  # fmt: skip
+                            self._hint,
+                            lambda topic: claimer.topic_sizes.get(topic, 0),
+                            lambda route: seen.natural(self._session.open(), route))  # fmt: skip
+        decoding.read_cells(self._settings.cassandra, self._masking.of)
         self._lanes = [Lane(f"writer-{n}", self._writer(stores), self._finished, self._events.put)
                        for n in range(self._settings.writers)]  # fmt: skip
         loop = Loop(
@@ -109,7 +124,10 @@ class WorkerProcess:
                           self._settings.kafka.topic_check_seconds)  # fmt: skip
         relay = Relay(self._settings, self._control, rejected, self._cluster, self.metrics, self._name,
                       lambda: {label(partition.topic) for partition in self._partitions.all()})  # fmt: skip
-        helpers = [*self._lanes, monitor, relay, *([self._redis] if self._redis.enabled else [])]
+        steward = Steward(self._settings, self._control, self._evolution_metrics, self._name)
+        helpers = [*self._lanes, monitor, relay, steward, *([self._redis] if self._redis.enabled else [])]
+        sweeper = Sweeper(self._settings, self._control, self._cell_metrics)
+        helpers += [sweeper] if self._settings.cassandra.topics else []
         for helper in helpers:
             helper.start()
         try:
@@ -118,6 +136,8 @@ class WorkerProcess:
         finally:
             monitor.close()
             relay.close()
+            steward.close()
+            sweeper.close()
             self._redis.close()
             self._registry.close()
             self._session.drop()
@@ -139,10 +159,15 @@ class WorkerProcess:
 
     def _writer(self, stores: Stores) -> Writer:
         settings = self._settings
+        evolution = make_evolution(settings, self._control, self._name, self._evolution_metrics, self._redis)
         tables = Tables(settings.tables, settings.postgres, self._control, settings.kafka.group_id,
-                        settings.routing.shared_tables, self._redis)  # fmt: skip
+                        settings.routing.shared_tables, self._redis, evolution)  # fmt: skip
         patience = Patience(settings.retry, self._breaker, lambda error: self.metrics.error("", classify(error).error_type))
-        return Writer(settings, stores, tables, patience, self._name, self._events.put, self._tracing)
+        cells = Cells(settings, self._control, self._cell_metrics, self._rereader)
+        return Writer(settings, stores, tables, patience, self._name, self._events.put, self._tracing, cells)
+
+    def _hint(self, route: Route, without: frozenset[str] = frozenset()) -> TableHint:
+        return self._masking.onto(hint_of(look_up(self._session.open(), route), route, without), route)
 
     def _finished(self, work: Work, outcome: Outcome) -> None:
         """A batch is committed: in the writer's thread."""
@@ -152,7 +177,7 @@ class WorkerProcess:
         self._partitions.advanced(outcome.steps, newest)
         for part in outcome.parts:
             table = part.route.label
-            rows = sum(segment.upserts + segment.deletes for segment in part.batch.segments)
+            rows = sum(segment.upserts + segment.deletes for segment in part.batch.segments) + sum(map(len, part.batch.cells))
             latencies = [now - ms / 1000 for ms in part.batch.source_ts_ms or ()]
             self.metrics.written(table, part.batch.events + part.batch.tombstones, rows, latencies)
             for rejection in outcome.rejections[part.topic]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg.types.json import Json
@@ -18,6 +18,7 @@ from sink_worker.dlq import (
     render_value,
     storable,
 )
+from sink_worker.masking import Masking
 from sink_worker.routing import Route
 from sink_worker.settings import DlqSettings
 
@@ -42,8 +43,15 @@ _SUPERSEDE_ALL = """
 UPDATE {schema}.rejected SET status = 'superseded', resolved_at = now()
 WHERE pipeline = %s AND topic = %s AND status = 'open'
 """
+# What is applied now is newer than these, which were refused earlier and must not be applied after it.
+_SUPERSEDE_OLDER = """
+UPDATE {schema}.rejected SET status = 'superseded', resolved_at = now()
+WHERE pipeline = %s AND topic = %s AND status = 'open' AND key = ANY (%s)
+  AND topic_id = %s AND "partition" = %s AND "offset" < %s
+"""
 _COUNTS = """
-SELECT table_schema || '.' || table_name, count(*) FROM {schema}.rejected WHERE pipeline = %s AND status = 'open' GROUP BY 1
+SELECT table_schema || '.' || table_name, error_class, count(*), extract(epoch FROM now() - min(rejected_at))::float8
+FROM {schema}.rejected WHERE pipeline = %s AND status = 'open' GROUP BY 1, 2
 """
 _OPEN = """
 SELECT id, topic, topic_id, "partition", "offset", key, raw_key, raw_value, headers, event_ms, error_class
@@ -77,11 +85,12 @@ class OpenRejection:
 class RejectedStore:
     """Statements on ``rejected`` and ``outbox``; each inside the caller's transaction."""
 
-    def __init__(self, control: Control, pipeline: str, cluster_id: str, dlq: DlqSettings) -> None:
-        self._pipeline, self._cluster, self._dlq = pipeline, cluster_id, dlq
+    def __init__(self, control: Control, pipeline: str, cluster_id: str, dlq: DlqSettings, masking: Masking) -> None:
+        self._pipeline, self._cluster, self._dlq, self._masking = pipeline, cluster_id, dlq, masking
         self._insert, self._outbox, self._open_keys = map(control.statement, (_INSERT, _OUTBOX, _OPEN_KEYS))
         self._supersede, self._supersede_all, self._counts = map(control.statement, (_SUPERSEDE, _SUPERSEDE_ALL, _COUNTS))
         self._open, self._lock, self._resolve = map(control.statement, (_OPEN, _LOCK, _RESOLVE))
+        self._supersede_older = control.statement(_SUPERSEDE_OLDER)
 
     def open_keys(self, connection: Connection, topics: Sequence[str]) -> dict[str, set[bytes]]:
         """Topic → canonical keys with an open rejection."""
@@ -90,9 +99,9 @@ class RejectedStore:
             found[topic].add(bytes(key))
         return found
 
-    def counts(self, connection: Connection) -> dict[str, int]:
-        """schema.table → open rejections."""
-        return dict(connection.execute(self._counts, [self._pipeline]).fetchall())
+    def waiting(self, connection: Connection) -> list[tuple[str, str, int, float]]:
+        """schema.table, error class, open rejections, and the age of the oldest in seconds."""
+        return [(table, kind, count, age) for table, kind, count, age in connection.execute(self._counts, [self._pipeline])]
 
     def supersede(self, connection: Connection, topic: str, keys: Sequence[bytes]) -> None:
         """Later good events of these keys are being written: what was rejected must not be replayed over them.
@@ -100,6 +109,12 @@ class RejectedStore:
         Run it before the rows are written, in the order that a replay locks in.
         """
         connection.execute(self._supersede, [self._pipeline, topic, list(keys)])
+
+    def supersede_older(self, connection: Connection, applied: OpenRejection, keys: Sequence[bytes]) -> None:
+        """``applied`` is being written: what was refused of its rows before it must not be replayed over it."""
+        if keys:
+            values = [self._pipeline, applied.topic, list(keys), applied.topic_id, applied.partition, applied.offset]
+            connection.execute(self._supersede_older, values)
 
     def supersede_all(self, connection: Connection, topic: str) -> None:
         """The table is being truncated."""
@@ -110,7 +125,8 @@ class RejectedStore:
     ) -> int:
         """Store rejections and their dead letters. Returns how many were new: an offset is rejected once."""
         new = 0
-        for rejection in rejections:
+        for refused in rejections:
+            rejection = self._as_kept(refused, route)
             if connection.execute(self._insert, self._values(route, topic_id, rejection)).rowcount == 0:
                 continue
             new += 1
@@ -141,6 +157,10 @@ class RejectedStore:
         """It was replayed, superseded or discarded."""
         connection.execute(self._resolve, [status, rejection_id])
 
+    def _as_kept(self, rejection: Rejection, route: Route) -> Rejection:
+        raw_key, raw_value = (self._masking.sealed(raw, route) for raw in (rejection.raw_key, rejection.raw_value))
+        return replace(rejection, raw_key=raw_key, raw_value=raw_value)
+
     def _values(self, route: Route, topic_id: str, rejection: Rejection) -> dict[str, Any]:
         return {
             "pipeline": self._pipeline, "cluster": self._cluster, "topic": rejection.topic, "topic_id": topic_id,
@@ -148,7 +168,7 @@ class RejectedStore:
             "key": rejection.key, "raw_key": rejection.raw_key, "raw_value": rejection.raw_value,
             "headers": Json(headers_as_json(rejection.headers)), "event_ms": rejection.event_ms, "stage": rejection.stage,
             "error_class": rejection.error_class, "message": storable(rejection.message),
-            "status": "superseded" if rejection.superseded else "open",
+            "status": "superseded" if rejection.superseded else "discarded" if rejection.discarded else "open",
         }  # fmt: skip
 
 

@@ -3,9 +3,10 @@
 import hashlib
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from sink_worker.masking_settings import MaskSettings
 from sink_worker.settings import RouteRule, RoutingSettings
 
 IDENTIFIER_BYTES: Final = 63  # NAMEDATALEN - 1
@@ -22,6 +23,7 @@ class Route:
     table: str
     key: tuple[str, ...] | None = None
     append: bool = False
+    masks: tuple[tuple[str, MaskSettings], ...] = ()
 
     @property
     def label(self) -> str:
@@ -67,8 +69,9 @@ class Router:
                 places = {**topic_parts(topic), **groups, **named}
                 schema = rule.db_schema if rule.db_schema is not None else self._settings.db_schema
                 key = None if rule.key is None else tuple(rule.key)
-                return _route(topic, schema, rule.table, places, key, rule.append)
-        return _route(topic, self._settings.db_schema, self._settings.table, topic_parts(topic), None, append=False)
+                masks = tuple(sorted(rule.masks.items()))
+                return replace(_route(topic, schema, rule.table, places), key=key, append=rule.append, masks=masks)
+        return _route(topic, self._settings.db_schema, self._settings.table, topic_parts(topic))
 
 
 class _Places(string.Formatter):
@@ -79,12 +82,12 @@ class _Places(string.Formatter):
         return places[str(key)]
 
 
-def _route(topic: str, schema: str, table: str, places: dict[str, str], key: tuple[str, ...] | None, append: bool) -> Route:
+def _route(topic: str, schema: str, table: str, places: dict[str, str]) -> Route:
     formatter = _Places()
     names = [formatter.vformat(template, (), places) for template in (schema, table)]
     if not all(names) or any("\0" in name for name in names):
         raise ValueError(f"topic {topic}: routing gives it no table (schema {names[0]!r}, table {names[1]!r})")
-    return Route(topic, fit_identifier(names[0]), fit_identifier(names[1]), key, append)
+    return Route(topic, fit_identifier(names[0]), fit_identifier(names[1]))
 
 
 def _compile(index: int, rule: RouteRule) -> re.Pattern[str]:

@@ -8,22 +8,17 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Port = Annotated[int, Field(ge=0, le=65535)]
-Names = Annotated[list[str], NoDecode]
+from sink_worker.admin.settings import AdminSettings
+from sink_worker.cassandra.settings import CassandraSettings
+from sink_worker.dlq_processor.settings import DlqProcessorSettings
+from sink_worker.evolution.settings import EvolutionSettings
+from sink_worker.masking_settings import MaskingSettings, MaskSettings
+from sink_worker.section import Names, Port, Section, as_list
+
 MIB = 1024 * 1024
-
-
-class Section(BaseModel):
-    """A part of the settings: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-def _as_list(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def read_secret(path: Path | None) -> str | None:
@@ -64,7 +59,7 @@ class KafkaSettings(Section):
     properties: dict[str, str] = {}
     """More librdkafka properties, for brokers with special needs. Those that the worker depends on are refused."""
 
-    _split = field_validator("topics", mode="before")(_as_list)
+    _split = field_validator("topics", mode="before")(as_list)
 
     @field_validator("properties")
     @classmethod
@@ -95,7 +90,7 @@ class RegistrySettings(Section):
     schema_cache_ttl_seconds: PositiveFloat = 60.0
     """How long an id that the registry does not know stays refused before it is asked for again."""
 
-    _split = field_validator("urls", mode="before")(_as_list)
+    _split = field_validator("urls", mode="before")(as_list)
 
 
 class DecodeSettings(Section):
@@ -122,6 +117,8 @@ class RouteRule(Section):
     """The key columns, where the records' own key is not the one to use."""
     append: bool = False
     """A table without key: every insert is appended, updates and deletes are refused."""
+    masks: dict[str, MaskSettings] = {}
+    """Columns with personal data, by their names in the events, and what becomes of them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
 
@@ -237,7 +234,7 @@ class RedisSettings(Section):
     ca_file: Path | None = None
     timeout_seconds: PositiveFloat = 1.0
 
-    _split = field_validator("sentinels", mode="before")(_as_list)
+    _split = field_validator("sentinels", mode="before")(as_list)
 
 
 class HttpSettings(Section):
@@ -290,13 +287,18 @@ class Settings(BaseSettings):
     routing: RoutingSettings = RoutingSettings()
     postgres: PostgresSettings
     tables: TableSettings = TableSettings()
+    evolution: EvolutionSettings = EvolutionSettings()
     batch: BatchSettings = BatchSettings()
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     dlq: DlqSettings = DlqSettings()
+    dlq_processor: DlqProcessorSettings = DlqProcessorSettings()
+    cassandra: CassandraSettings = CassandraSettings()
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
+    admin: AdminSettings = AdminSettings()
     tracing: TracingSettings = TracingSettings()
+    masking: MaskingSettings = MaskingSettings()
     log: LogSettings = LogSettings()
 
     def of_one_process(self) -> "Settings":

@@ -116,6 +116,8 @@ def _check_together(settings: Settings) -> list[str]:
         problems.append("kafka.username, kafka.password_file: are both needed for SASL")
     if settings.drain_seconds * 1000 >= settings.kafka.max_poll_interval_ms:
         problems.append("drain_seconds: must be shorter than kafka.max_poll_interval_ms, or a rebalance throws this worker out")
+    if any(rule.masks for rule in settings.routing.rules) and settings.masking.key_file is None:
+        problems.append("masking.key_file: is needed for routing.rules.masks")
     for name, file in _secret_files(settings):
         if not file.is_file():
             problems.append(f"{name}: {file} is no readable file")
@@ -137,7 +139,7 @@ def _bad_expressions(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _secret_files(settings: Settings) -> list[tuple[str, Path]]:
-    sections = ("kafka", "registry", "postgres", "redis")
+    sections = ("kafka", "registry", "postgres", "redis", "masking")
     return [
         (f"{section}.{name}", value)
         for section in sections

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sink_worker._native import Batch
+from sink_worker.cassandra.source import CellSource
 from sink_worker.dlq import Rejection
 from sink_worker.partitions import Key, Span
 from sink_worker.routing import Route
@@ -22,6 +23,8 @@ class Part:
     spans: dict[int, Span]
     rejections: list[Rejection]
     decode: Callable[[Sequence[Any]], Batch]
+    cells: CellSource | None = None
+    """Of a topic of Cassandra's: its batch has cells, and no segments."""
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
 
 from sink_worker import faults
 from sink_worker._native import Segment
+from sink_worker.cassandra.cells import CellPlans, Cells
 from sink_worker.control import Connection, connect
 from sink_worker.dlq import Context, Rejection
 from sink_worker.errors import LOCKED, AbortedError, FatalError, FencedError, Kind, TableError, classify, public_message
@@ -28,6 +29,7 @@ from sink_worker.tracing import Tracing
 from sink_worker.work import Event, Halted, Part, Stale, Work
 
 _log = structlog.get_logger("sink_worker.writer")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ class Writer:
     """Not thread-safe but for :meth:`cancel`. ``tell`` gets what the loop has to know."""
 
     def __init__(self, settings: Settings, stores: Stores, tables: Tables, patience: Patience, worker: str,
-                 tell: Callable[[Event], None], tracing: Tracing) -> None:  # fmt: skip
+                 tell: Callable[[Event], None], tracing: Tracing, cells: Cells) -> None:  # fmt: skip
         self._settings = settings
         self._stores = stores
         self._tables = tables
+        self._cells = cells
         self._patience = patience
         self._worker = worker
         self._tell = tell
@@ -100,7 +103,7 @@ class Writer:
                 # Bound now: the loop variables change only between runs.
                 return self._patience.run(lambda n, p=parts, c=careful: self._attempt(p, c, n, interrupted), interrupted)  # type: ignore[misc]
             except TableError as error:
-                self._tables.forget()
+                self._forget()
                 self._tell(Halted(error.topic, error.reason, str(error)))
                 parts = [part for part in parts if part.topic != error.topic]
             except _PoisonInBatch:
@@ -133,15 +136,19 @@ class Writer:
         steps = self._steps(parts)
         try:
             connection = self._open()
+            self._tables.begin()
             with self._tracing.span("validation"):
                 plans = [self._plans(connection, part) for part in parts]
+                cell_plans = [self._cell_plans(connection, part) for part in parts]
             superseded: dict[str, set[bytes]] = {}
             rejections: dict[str, list[Rejection]] = {part.topic: list(part.rejections) for part in parts}
             with self._span(parts), connection.transaction():
                 faults.reach(faults.BEGUN)
+                self._tables.confirm(connection, plans)
                 if self._stores.offsets.advance(connection, steps):
                     faults.reach(faults.FENCED)
                     self._write_parts(connection, parts, plans, rejections, superseded, careful, number)
+                    self._write_cells(connection, parts, cell_plans, rejections, careful, number)
                     self._record(connection, parts, steps, rejections)
                 else:
                     # Committed before, and the answer was lost: what was refused then is only known there.
@@ -171,14 +178,14 @@ class Writer:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.postgres, "writer", self._settings.kafka.group_id)
             prepare_session(self._connection)
-            self._tables.forget()
+            self._forget()
         return self._connection
 
     def _judged(self, error: Exception, careful: bool, interrupted: Callable[[], bool]) -> Exception:
         """What to raise instead; the connection is dropped where it is no good any more."""
         verdict = classify(error)
         if careful or verdict.kind is Kind.RETRYABLE:
-            self._tables.forget()  # staging tables made inside the transaction are gone with it
+            self._forget()  # staging tables made inside the transaction are gone with it
         if verdict.reconnect and self._connection is not None:
             self._connection.close()
         self._first_failure = self._first_failure or datetime.now(UTC)
@@ -190,10 +197,24 @@ class Writer:
             return FatalError(f"rows are refused, and by none of their own: {public_message(error)}")
         return _PoisonInBatch()
 
+    def _forget(self) -> None:
+        self._tables.forget()
+        self._cells.tables.forget()
+
     def _plans(self, connection: Connection, part: Part) -> list[Plan]:
-        """How each segment is written. Whatever refuses to look up, make or change the table is the topic's problem."""
+        """How each segment is written."""
+        return self._looked_up(
+            part, lambda: [self._tables.plan(connection, part.route, segment) for segment in part.batch.segments]
+        )
+
+    def _cell_plans(self, connection: Connection, part: Part) -> CellPlans:
+        return self._looked_up(part, lambda: self._cells.plans(connection, part)) if part.cells is not None else []
+
+    @staticmethod
+    def _looked_up(part: Part, plan: Callable[[], T]) -> T:
+        """Whatever refuses to look up, make or change the table is the topic's problem."""
         try:
-            return [self._tables.plan(connection, part.route, segment) for segment in part.batch.segments]
+            return plan()
         except psycopg.Error as error:
             verdict = classify(error)
             if verdict.kind not in {Kind.TABLE, Kind.POISON} and not is_lock_timeout(error):
@@ -234,6 +255,16 @@ class Writer:
                 if late:
                     superseded[part.topic] = self._supersede(connection, part, unapplied)
 
+    def _write_cells(self, connection: Connection, parts: list[Part], plans: list[CellPlans],
+                     rejections: dict[str, list[Rejection]], careful: bool, number: int) -> None:  # fmt: skip
+        """Merge what has cells. Nothing there supersedes anything: every event counts, whenever it comes."""
+        for part, found in self._cells.locked(connection, parts, plans):
+            with _naming(part.topic):
+                if careful:
+                    rejections[part.topic] += self._cells.write_carefully(connection, part, found, number)
+                else:
+                    self._cells.write(connection, part, found)
+
     def _truncate(self, connection: Connection, part: Part, plans: list[Plan]) -> None:
         """A truncate comes first in its batch: what was before it is dropped. :mod:`sink_worker.truncates` let it pass."""
         for segment, plan in zip(part.batch.segments, plans, strict=True):
@@ -266,7 +297,10 @@ class Writer:
 
 
 def _open_keys_of(rejections: dict[str, list[Rejection]]) -> dict[str, set[bytes]]:
-    return {topic: {r.key for r in refused if r.key is not None and not r.superseded} for topic, refused in rejections.items()}
+    return {
+        topic: {r.key for r in refused if r.key is not None and not (r.superseded or r.discarded)}
+        for topic, refused in rejections.items()
+    }
 
 
 def _raise_if_locked(topic: str, error: BaseException) -> None:

@@ -32,6 +32,11 @@ impl Shape {
         self.text.is_empty()
     }
 
+    /// The schema's text.
+    pub fn schema(&self) -> &[u8] {
+        &self.text
+    }
+
     /// The whole record that [`Shapes::recognise`] took the payload from.
     pub fn record(&self, payload: &[u8]) -> Vec<u8> {
         [SCHEMA_FIRST, &self.text, THEN_PAYLOAD, payload, b"}"].concat()

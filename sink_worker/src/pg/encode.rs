@@ -2,6 +2,7 @@
 
 use crate::fault::{Class, Fault, Res, convert};
 use crate::json::text;
+use crate::mask::Mask;
 use crate::pg::{Pg, field, null_field, numeric, raw_field, time};
 use crate::value::{Binary, Sem, Val, decode_binary};
 
@@ -13,6 +14,7 @@ pub struct Enc {
     pub nullable: bool,
     /// A text 0000-00-00… becomes 1970-01-01 rather than NULL.
     pub zero_is_epoch: bool,
+    pub mask: Option<Mask>,
 }
 
 #[cold]
@@ -41,6 +43,9 @@ fn beyond(enc: &Enc) -> Box<Fault> {
 /// Appends the field: int32 length and value, or NULL.
 #[inline]
 pub fn encode(enc: &Enc, value: Val<'_>, out: &mut Vec<u8>) -> Res<()> {
+    if let Some(mask) = &enc.mask {
+        return mask.encode(enc, value, out);
+    }
     match (enc.pg, value) {
         (_, Val::Null) if enc.nullable => null_field(out),
         (_, Val::Null) => return Err(convert(Class::NullNotAllowed, "null in a column that is required")),
@@ -183,7 +188,8 @@ fn decimal(enc: &Enc, value: Val<'_>, out: &mut Vec<u8>) -> Res<()> {
     }
 }
 
-fn any_text(enc: &Enc, value: Val<'_>, out: &mut Vec<u8>) -> Res<()> {
+/// Text, integers and booleans as text; a fault for anything else.
+pub fn any_text(enc: &Enc, value: Val<'_>, out: &mut Vec<u8>) -> Res<()> {
     match value {
         Val::Str(value) => put_text(value, out),
         Val::Num(value) | Val::Json(value) => put_text(value, out),

@@ -234,3 +234,30 @@ pub fn parse_interval(text: &str) -> Res<(i32, i32, i64)> {
     let narrow = |count: i64| i32::try_from(count).map_err(|_| out_of_range());
     Ok((narrow(months)?, narrow(days)?, micros))
 }
+
+/// `YYYY-MM-DD` of days since 1970; with nanoseconds of the day, a point in time in UTC to the millisecond.
+pub fn civil_text(days: i64, nanos: Option<i64>) -> String {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let sign = if year > 9999 { "+" } else { "" };
+    let date = format!("{sign}{year:04}-{month:02}-{day:02}");
+    match nanos {
+        Some(nanos) => {
+            let (seconds, millis) = (nanos / 1_000_000_000, nanos / 1_000_000 % 1_000);
+            format!("{date}T{:02}:{:02}:{:02}.{millis:03}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+        }
+        None => date,
+    }
+}
+
+/// `HH:MM:SS.ffffff` of nanoseconds since midnight; digits after the sixth are cut, as in a column of type `time`.
+pub fn clock_text(nanos: i64) -> String {
+    let (seconds, micros) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000) / 1_000);
+    format!("{:02}:{:02}:{:02}.{micros:06}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}

@@ -2,6 +2,7 @@
 
 from tests.policy.cases.backup import BACKUP
 from tests.policy.cases.connect import CONNECT
+from tests.policy.cases.development import DEVELOPMENT
 from tests.policy.cases.disaster_recovery import DISASTER_RECOVERY
 from tests.policy.cases.environment import ENVIRONMENT
 from tests.policy.cases.literal_secrets import SECRETS
@@ -22,6 +23,7 @@ from tests.policy.cases.workloads import WORKLOADS
 CASES = (
     *CONNECT,
     *ENVIRONMENT,
+    *DEVELOPMENT,
     *SECRETS,
     *REPLICATION,
     *STORAGE,

@@ -102,6 +102,7 @@ NETWORK = (
         "postgres",
         "NetworkPolicy/cdc/postgres",
     ),
+    spec("transport-encrypted", "source", "pipelines[0].source.mysql", {"pipelines[0].source.mysql.tls": None}),
     spec("transport-encrypted", "HAProxy", "haproxy.tls.enabled", {"haproxy.tls": {"enabled": False}}),
     spec("transport-encrypted", "registry", "schemaRegistry.tls.enabled", {"schemaRegistry.tls": {"enabled": False}}),
     spec("transport-encrypted", "listener", "kafka.listeners[0].tls", {"kafka.listeners[0].tls": False}),

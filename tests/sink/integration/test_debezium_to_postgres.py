@@ -2,12 +2,15 @@
 
 import itertools
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sink_worker.evolution.reviews import approve, list_pending
+from sink_worker.settings_file import load_settings
 
 from tests.harness.connect_cluster import ConnectCluster, avro_converters, json_converters
 from tests.harness.mariadb_server import USER, MariadbServer
@@ -196,6 +199,121 @@ def test_records_without_schemas_take_their_types_from_the_table(
         sources.connect.delete(patterns.name)
         sources.connect.delete(pipeline.name)
         source.close()
+
+
+def test_columns_change_while_events_flow_and_none_is_lost_or_refused(
+    sources: Sources, make_pipeline: Callable[[], Pipeline]
+) -> None:
+    """Additive changes by themselves; then a type and a dropped column, which end where the settings say, and are released."""
+    pipeline = make_pipeline()
+    source = Source(sources.mariadb)
+    load = Load(source, "evolving")
+    load.write(1)
+    stream(sources, pipeline, "avro", "evolving")
+    worker = pipeline.worker(evolution={"breaking": "queue", "poll_seconds": 0.2}, tables={"mismatch_retry_seconds": 0.2})
+    try:
+        with worker:
+            wait_until("the snapshot", lambda: load.arrived(pipeline), QUIET_SECONDS, 0.2)
+            for change in ADDITIVE:
+                load.change(change)
+                load.write(LOAD_STEPS)
+            wait_until("the columns", lambda: load.target_types(pipeline) == GROWN, 2 * QUIET_SECONDS, 0.2)
+            load.wait_equal(pipeline)
+            assert pipeline.query("SELECT count(*) FROM cdc_sink.rejected") == [(0,)]
+            assert pipeline.query("SELECT count(*) FROM cdc_sink.schema_reviews") == [(0,)]
+            for change in BREAKING:
+                load.change(change)
+                load.write(1)
+            wait_until("the reviews", lambda: len(list_pending(load_settings(worker.configuration))) == 2, QUIET_SECONDS, 0.1)
+            for review in list_pending(load_settings(worker.configuration)):
+                assert approve(load_settings(worker.configuration), review.id, by="the test").review.status == "approved"
+            load.wait_equal(pipeline)
+            assert pipeline.query("SELECT count(*) FROM cdc_sink.rejected WHERE status = 'open'") == [(0,)]
+    finally:
+        sources.connect.delete(pipeline.name)
+        source.close()
+
+
+ADDITIVE = (
+    "ADD COLUMN note VARCHAR(30)", "MODIFY v BIGINT", "MODIFY amount DECIMAL(14,4)", "MODIFY weight DOUBLE",
+    "MODIFY name VARCHAR(200), ADD COLUMN more INT",
+)  # fmt: skip
+BREAKING = ("MODIFY v VARCHAR(20)", "DROP COLUMN more")
+GROWN = {
+    "id": "bigint", "v": "bigint", "amount": "numeric(14,4)", "weight": "double precision", "name": "text", "note": "text",
+    "more": "integer",
+}  # fmt: skip
+LOAD_ROWS, LOAD_STEPS, EVENTS_PER_SECOND = 500, 8, 5_000
+
+
+class Load:
+    """Inserts and updates at a steady rate, with values that only the present types hold."""
+
+    def __init__(self, source: Source, table: str) -> None:
+        self._source, self._table = source, table
+        self._rows = 0
+        self._columns = ["id", "v", "amount", "weight", "name"]
+        source.execute(
+            f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, v INT, amount DECIMAL(10,2), weight FLOAT, name VARCHAR(20))"
+        )
+        self._types = self._shown()
+
+    def _shown(self) -> dict[str, str]:
+        return {row[0]: row[1] for row in self._source.execute(f"SHOW COLUMNS FROM {self._table}")}
+
+    def _value(self, name: str, key: int) -> str:
+        """A literal that the column's present type holds, and an earlier one did not."""
+        kind = self._types[name]
+        if name == "id":
+            return str(key)
+        if kind.startswith("varchar"):
+            return f"'{'x' * (int(kind[8:-1]) - 10)}{key}'"
+        values = {
+            "int(11)": f"{key % 1000}", "bigint(20)": f"{2**40 + key}", "decimal(10,2)": f"{key % 1000}.25",
+            "decimal(14,4)": f"{10**9 + key % 1000}.0625", "float": f"{key % 1000 / 4}", "double": f"{key / 3!r}",
+        }  # fmt: skip
+        return values[kind]
+
+    def change(self, change: str) -> None:
+        """ALTER TABLE."""
+        self._source.execute(f"ALTER TABLE {self._table} {change}")
+        words = change.replace(",", " ").split()
+        self._columns += [words[place + 2] for place, word in enumerate(words) if word == "ADD"]
+        self._columns = [name for name in self._columns if f"DROP COLUMN {name}" not in change]
+        self._types = self._shown()
+
+    def write(self, steps: int) -> None:
+        """So many transactions, of one INSERT of many rows and one UPDATE of as many."""
+        began = time.monotonic()
+        for step in range(1, steps + 1):
+            new = range(self._rows, self._rows + LOAD_ROWS)
+            values = ", ".join(f"({', '.join(self._value(name, key) for name in self._columns)})" for key in new)
+            self._source.execute(f"INSERT INTO {self._table} ({', '.join(self._columns)}) VALUES {values}")
+            others = ", ".join(f"{name} = {self._value(name, self._rows + 1)}" for name in self._columns[1:])
+            self._source.execute(f"UPDATE {self._table} SET {others} WHERE id % {self._rows // LOAD_ROWS + 1} = 0")
+            self._source.commit()
+            self._rows += LOAD_ROWS
+            time.sleep(max(0.0, began + step * 2 * LOAD_ROWS / EVENTS_PER_SECOND - time.monotonic()))
+
+    def arrived(self, pipeline: Pipeline) -> bool:
+        """Whether the target has every row, whatever is in it."""
+        there = pipeline.query("SELECT to_regclass(%s) IS NOT NULL", self._table)[0][0]
+        return bool(there and pipeline.query(f"SELECT count(*) FROM {self._table}") == [(self._rows,)])
+
+    def wait_equal(self, pipeline: Pipeline) -> None:
+        """Return once both tables have the same rows."""
+        named = ", ".join(self._columns)
+        wanted = sorted(self._source.execute(f"SELECT {named} FROM {self._table}"))
+        self._source.commit()
+        wait_until("the tables to be equal", lambda: sorted(pipeline.query(f"SELECT {named} FROM {self._table}")) == wanted,
+                   QUIET_SECONDS, 0.5)  # fmt: skip
+
+    def target_types(self, pipeline: Pipeline) -> dict[str, str]:
+        """The target's columns."""
+        return dict(pipeline.query(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped", self._table,
+        ))  # fmt: skip
 
 
 def stream(sources: Sources, pipeline: Pipeline, kind: str, table: str) -> None:

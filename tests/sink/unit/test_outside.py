@@ -25,7 +25,7 @@ def _used(worker: str = "w") -> Metrics:
     metrics.error("t", "CheckViolation:23514")
     metrics.lag("t", 0, 5, 1.0)
     metrics.table_lag("t", 2.0)
-    metrics.dlq_sizes({"t": 4}, ["t", "u"])
+    metrics.dlq_waits([("t", "X:23514", 3, 10.0), ("t", "Y", 1, 90.0)], ["t", "u"])
     metrics.breaker.labels("postgres").set(2)
     return metrics
 

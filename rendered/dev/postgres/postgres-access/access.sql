@@ -22,8 +22,8 @@ SELECT 'ALTER ROLE "warehouse.cdc_shop-orders-sink.owner" NOLOGIN INHERIT NOCREA
 SELECT 'CREATE ROLE "shop-orders-sink"' WHERE NOT (EXISTS (SELECT FROM pg_roles WHERE rolname = 'shop-orders-sink')) \gexec
 -- role shop-orders-sink without the rights of an administrator
 SELECT 'ALTER ROLE "shop-orders-sink" NOSUPERUSER NOREPLICATION NOBYPASSRLS' WHERE NOT (NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'shop-orders-sink' AND (rolsuper OR rolreplication OR rolbypassrls))) \gexec
--- role shop-orders-sink: may log in, connections 20
-SELECT 'ALTER ROLE "shop-orders-sink" LOGIN INHERIT NOCREATEROLE NOCREATEDB CONNECTION LIMIT 20' WHERE NOT (EXISTS (SELECT FROM pg_roles WHERE rolname = 'shop-orders-sink' AND rolcanlogin AND rolconnlimit = 20 AND rolinherit AND NOT rolcreaterole AND NOT rolcreatedb)) \gexec
+-- role shop-orders-sink: may log in, connections 11
+SELECT 'ALTER ROLE "shop-orders-sink" LOGIN INHERIT NOCREATEROLE NOCREATEDB CONNECTION LIMIT 11' WHERE NOT (EXISTS (SELECT FROM pg_roles WHERE rolname = 'shop-orders-sink' AND rolcanlogin AND rolconnlimit = 11 AND rolinherit AND NOT rolcreaterole AND NOT rolcreatedb)) \gexec
 -- role shop-orders-sink: idle_in_transaction_session_timeout is 5min
 SELECT 'ALTER ROLE "shop-orders-sink" SET idle_in_transaction_session_timeout = ''5min''' WHERE NOT (EXISTS (SELECT FROM pg_db_role_setting AS s JOIN pg_roles AS r ON r.oid = s.setrole WHERE s.setdatabase = 0 AND r.rolname = 'shop-orders-sink' AND 'idle_in_transaction_session_timeout=5min' = ANY (s.setconfig))) \gexec
 -- role shop-orders-sink: lock_timeout is 60s

@@ -1,0 +1,1 @@
+"""What an environment takes from another one, and where the two may differ."""

@@ -1,0 +1,1 @@
+"""Made-up rows and changes for sources, the same for the same seed."""

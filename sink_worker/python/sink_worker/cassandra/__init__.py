@@ -1,0 +1,1 @@
+"""Debezium's events of Cassandra, merged into PostgreSQL as Cassandra merges."""

@@ -1,0 +1,1 @@
+"""The project's own images, built for real: ``python -m tests.images``. Too slow for every run."""

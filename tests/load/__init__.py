@@ -1,0 +1,1 @@
+"""Load on the admin API and on a pipeline, as Locust scenarios (requirement B11)."""
