@@ -30,7 +30,7 @@ check-fast: $(DEVELOPMENT)
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/python -m tests.quietly $(BIN)/lint-imports
 	@$(BIN)/python -m tests.quietly $(BIN)/mypy
-	@$(BIN)/pytest $(FAST)
+	@$(BIN)/pytest --numprocesses 2 $(FAST)
 
 check-real: $(NATIVE)
 	@$(BIN)/python -m tests.toolchain $(PROGRAMS)

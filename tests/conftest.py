@@ -1,5 +1,6 @@
 """Fixtures and settings that all tests share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("fast"), max_examples=2000, derandomize=False, print_blob=True)
 settings.load_profile("fast")
+os.environ.pop("COLUMNS", None)  # pytest-xdist's processes have one: what the command prints depends on it
 
 
 @pytest.fixture(scope="session")

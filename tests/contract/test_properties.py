@@ -158,6 +158,7 @@ def test_one_more_pipeline_changes_nothing_that_the_others_derive(values: Plain)
     assume(values.get("pipelines"))
     fewer = {**values, "pipelines": values["pipelines"][:-1]}
     last = values["pipelines"][-1]["name"]
+    assume(last not in values.get("backup", {}).get("data", {}).get("pipelines", ()))
     more, less = build(values).kafka_state, build(fewer).kafka_state
     assert less.topics == tuple(topic for topic in more.topics if topic.pipeline != last)
     assert _of_pipelines(less.users) == tuple(user for user in _of_pipelines(more.users) if user.pipeline != last)
