@@ -45,7 +45,13 @@ _WATCH = f"""seen() {{
 }}
 watch() {{
   known=$1
-  while sleep {LOOK_SECONDS} && kill -0 $$ 2> /dev/null; do
+  started=
+  turn=0
+  while sleep 1 && kill -0 $$ 2> /dev/null; do
+    set -- $(cat /proc/$$/task/$$/children)
+    if [ $# -gt 1 ]; then started=1; elif [ -n "$started" ]; then return; fi
+    turn=$(((turn + 1) % {LOOK_SECONDS}))
+    [ $turn -eq 0 ] || continue
     now=$(seen)
     if [ "$now" != "$known" ] && (users); then
       known=$now
@@ -53,7 +59,8 @@ watch() {{
     fi
   done
 }}"""
-"""``$$`` is HAProxy's master by then. What it cannot read is not taken: the workers that run go on."""
+"""``$$`` is HAProxy's master by then. What it cannot read is not taken: the workers that run go on. The master ends once it has
+no child left, and this is one: it ends when no other is left."""
 
 
 def image(haproxy: HaproxySpec) -> str:

@@ -105,6 +105,15 @@ def sinks() -> Iterator[Alert]:
         name + ": {{ $value }} partitions are paused by hand",
         "Somebody paused a table an hour ago; resume it before Kafka forgets what waits.",
     )
+    yield Alert(
+        "SchemaReviewWaits",
+        "pipeline-halted",
+        _of_pipeline("max by (pipeline) (cdc_schema_reviews_pending) > 0"),
+        15,
+        "warning",
+        name + ": {{ $value }} breaking schema changes of a table wait for a decision",
+        "Until then its rows are queued, skipped, written in part, or the topic stands, as the spec says.",
+    )
     without = f'{INFO}{{via="sink-worker"}} unless on (pipeline) (sum by (pipeline) (cdc_partitions_assigned) > 0)'
     yield Alert(
         "PipelineWithoutWorker",

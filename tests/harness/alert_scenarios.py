@@ -57,6 +57,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "DeadLetters": _sink("cdc_dlq_size{{{}}}", 1000, 1001),
     "DeadLettersNotSent": _gauge('cdc_dlq_outbox_size{pipeline="orders"}', 0, 1, _SHOP),
     "DeadLettersOld": _gauge('cdc_dlq_oldest_seconds{pipeline="orders",table="o"}', 86_400, 86_401, _SHOP),
+    "SchemaReviewWaits": _gauge('cdc_schema_reviews_pending{pipeline="orders",table="o"}', 0, 1, _SHOP),
     "PipelinePaused": _gauge('cdc_partitions_paused{pipeline="orders"}', 0, 1, _SHOP),
     "PipelineHalted": _gauge('cdc_partitions_halted{pipeline="orders"}', 0, 1, _SHOP),
     "PipelineWithoutWorker": _gauge('cdc_partitions_assigned{pipeline="orders"}', 6, 0, _SHOP),

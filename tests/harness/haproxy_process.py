@@ -40,7 +40,8 @@ def _write(folder: Path, name: str, text: str) -> None:
         SECRETS: str(folder / "secrets"),
         RUN: str(folder / "run"),
         "exec haproxy": f"exec {haproxy_program()}",
-        f"sleep {LOOK_SECONDS}": "sleep 0.2",
+        "sleep 1 ": "sleep 0.2 ",
+        f"% {LOOK_SECONDS}": "% 1",
     }
     for old, new in places.items():
         text = text.replace(old, new)

@@ -39,6 +39,9 @@ def spec_of(stack: str) -> EnvironmentSpec:
     values["target"] = "kubernetes"
     values["kafka"].pop("tls", None)
     values.get("postgres", {}).pop("tls", None)
+    values.pop("development", None)
+    if values.get("sink", {}).pop("build", None):
+        values["sink"]["image"] = "acme/sink-worker:1"
     values["kafka"]["listeners"] = [entry for entry in values["kafka"]["listeners"] if entry.get("type") != "host"]
     if "connect" in values:
         values["connect"] |= {"image": "acme/connect:1", "converter": "confluent"}

@@ -19,6 +19,7 @@ TOKENS = {
     "cdc:chaos:Chaos",
     "cdc:connect:KafkaConnect",
     "cdc:connect:KafkaConnectors",
+    "cdc:development:Development",
     "cdc:foundation:Foundation",
     "cdc:haproxy:Haproxy",
     "cdc:kafka:KafkaCluster",

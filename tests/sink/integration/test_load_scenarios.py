@@ -1,6 +1,5 @@
 """The Locust scenarios work: a few seconds of each against real servers, without a failure."""
 
-import csv
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[3]
 USERS, REQUESTS, LONGEST_SECONDS = 3, 12, 120
 ENDING = """
+import json
 import gevent
 from locust import events
 from tests.load.{scenario} import *
@@ -33,6 +33,12 @@ def count(environment, **_):
         told.append(request)
         if len(told) == {requests}:
             gevent.spawn(environment.runner.quit)  # not in the user's own greenlet, which it ends
+
+@events.quitting.add_listener
+def tell(environment, **_):
+    stats = [*environment.stats.entries.values(), environment.stats.total]
+    with open({result!r}, "w") as file:
+        json.dump({{stat.name: [stat.num_requests, stat.num_failures] for stat in stats}}, file)
 """
 """A scenario that ends by a number of requests: a busy machine is slow, and no failure."""
 
@@ -40,18 +46,18 @@ def count(environment, **_):
 def run(scenario: str, folder: Path, variables: dict[str, str], *more: str) -> dict[str, int]:
     """Requests by name, of a run without failures."""
     file = folder / f"{scenario}_scenario.py"
-    file.write_text(ENDING.format(scenario=scenario, requests=REQUESTS))
+    result = folder / f"{scenario}.json"
+    file.write_text(ENDING.format(scenario=scenario, requests=REQUESTS, result=str(result)))
     command: list[str | Path] = [
         sys.executable, "-m", "locust", "-f", file, "--headless", "--only-summary", "--users", str(USERS), "--spawn-rate", "10",
-        "--run-time", f"{LONGEST_SECONDS}s", "--csv", folder / scenario, *more,
+        "--run-time", f"{LONGEST_SECONDS}s", *more,
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    with (folder / f"{scenario}_stats.csv").open() as stats:
-        rows = list(csv.DictReader(stats))
-    assert {row["Failure Count"] for row in rows} == {"0"}, done.stdout + done.stderr
-    return {row["Name"]: int(row["Request Count"]) for row in rows}
+    found: dict[str, list[int]] = json.loads(result.read_text())
+    assert {failures for _, failures in found.values()} == {0}, done.stdout + done.stderr
+    return {name: requests for name, (requests, _) in found.items()}
 
 
 def test_the_scenarios_load_a_pipeline_and_its_admin_api(pipeline: Pipeline, tmp_path: Path) -> None:

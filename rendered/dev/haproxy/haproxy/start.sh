@@ -30,7 +30,13 @@ seen() {
 }
 watch() {
   known=$1
-  while sleep 10 && kill -0 $$ 2> /dev/null; do
+  started=
+  turn=0
+  while sleep 1 && kill -0 $$ 2> /dev/null; do
+    set -- $(cat /proc/$$/task/$$/children)
+    if [ $# -gt 1 ]; then started=1; elif [ -n "$started" ]; then return; fi
+    turn=$(((turn + 1) % 10))
+    [ $turn -eq 0 ] || continue
     now=$(seen)
     if [ "$now" != "$known" ] && (users); then
       known=$now
