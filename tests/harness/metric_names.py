@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sink_worker.evolution.metrics import EvolutionMetrics
 from sink_worker.metrics import Metrics
 
 from components.mirror_maker import metrics as mirror
@@ -54,7 +55,9 @@ PROMETHEUS = {"up"}
 
 def of_sink_worker() -> set[str]:
     """All that a worker exports."""
-    return exposed(generate_latest(Metrics("worker").registry).decode())
+    metrics = Metrics("worker")
+    EvolutionMetrics(metrics.registry)
+    return exposed(generate_latest(metrics.registry).decode())
 
 
 def all_exported() -> set[str]:
