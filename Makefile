@@ -34,7 +34,7 @@ check-fast: $(DEVELOPMENT)
 
 check-real: $(NATIVE)
 	@$(BIN)/python -m tests.toolchain $(PROGRAMS)
-	@$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(REAL)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(REAL)
 
 # What is committed and made from the code: rendered trees, the editors' schema, the catalogue of rules, golden files.
 generated: $(NATIVE)
