@@ -16,6 +16,16 @@ READY_SECONDS = 60
 SUPERUSER = "postgres"
 
 
+_MEMORY_LINE = 6
+"""Of ``postmaster.pid``, from 0 on: key and id of the shared memory."""
+
+
+def _attached(block: str) -> bool:
+    """Whether a process has this shared memory (proc(5): ``key shmid perms size cpid lpid nattch``)."""
+    found = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return any(fields[1] == block and fields[6] != "0" for fields in found)
+
+
 class PostgresServer:
     """For the time of the context. Anybody on loopback is the super user ``postgres``; there is no password.
 
@@ -89,9 +99,12 @@ class PostgresServer:
         self._forget()
 
     def kill(self) -> None:
-        """End it with no warning. Its backends, in process groups of their own, see that and end as well."""
+        """End it with no warning. Its backends, in process groups of their own, see that and end as well: none has its memory
+        any more, which another start would refuse."""
+        block = (self._data / "postmaster.pid").read_text().splitlines()[_MEMORY_LINE].split()[1]
         self._forget()
         wait_until("PostgreSQL's port to be free", lambda: not self._answers(), READY_SECONDS)
+        wait_until("its backends to be gone", lambda: not _attached(block), READY_SECONDS)
 
     def _forget(self) -> None:
         process, self._process = self._process, None

@@ -122,5 +122,9 @@ def test_the_rendered_prometheus_runs_its_rules_and_reads_its_targets(tmp_path: 
         found = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
         assert {rule["health"] for rule in found} <= {"ok", "unknown"}
         assert {rule["name"] for rule in found} >= {"HighConsumerLag", "OfflinePartitions", "TargetDown"}
-        targets = ask("targets")["activeTargets"]
-        assert {target["labels"]["job"] for target in targets} == {EXPORTER}
+
+        def jobs() -> set[str]:
+            return {target["labels"]["job"] for target in ask("targets")["activeTargets"]}
+
+        wait_until("it has found its targets", lambda: bool(jobs()), WAIT_SECONDS, 0.2)
+        assert jobs() == {EXPORTER}
