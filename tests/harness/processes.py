@@ -17,7 +17,11 @@ from typing import Self
 
 LOOPBACK = "127.0.0.1"
 LOG_TAIL_LINES = 40
-PORTS = range(20_000, 32_000)  # below the range that the kernel takes outgoing ports from
+TEST_PROCESSES = 8
+PORTS = range(20_000, 32_000)[
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % TEST_PROCESSES :: TEST_PROCESSES
+]
+"""Below the range that the kernel takes outgoing ports from; each of pytest's processes has its own."""
 
 # A parent-death signal comes when the *thread* that forked ends, so one thread that never ends does all the forking.
 _FORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
