@@ -11,8 +11,8 @@ FAST := tests/unit tests/contract tests/policy
 # In this order: what is short comes last, so that no process waits long for another at the end.
 REAL := tests/integration tests/sink/integration tests/sink/native tests/sink/unit
 # The real programs of the tests; those that take longest to make come last.
-PROGRAMS := java etcd kafka kafka-startup haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc cassandra debezium-cassandra jmx-exporter \
-  postgresql mariadb redis strimzi-crds cloudnative-pg-crds keda-crds chaos-crds compose kubectl prometheus \
+PROGRAMS := java etcd kafka kafka-startup haproxy schema-registry avro-converter debezium-mariadb debezium-mysql debezium-jdbc cassandra cqlsh debezium-cassandra jmx-exporter \
+  postgresql mariadb redis strimzi-crds cloudnative-pg-crds keda-crds chaos-crds compose kubectl prometheus exporters \
   monitoring-crds otel-java-agent pulumi kube-apiserver s3-gateway jaeger secret-crds vault
 
 .PHONY: preview test check-fast check-real generated images bench clean

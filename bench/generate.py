@@ -49,7 +49,7 @@ def spec_text(size: Size, applied_by: str = "gitops") -> str:
 def pipelines_text(pipelines: int, applied_by: str = "gitops") -> str:
     """An environment whose topics and users all derive from pipelines: ten topics and two users each."""
     written = "".join(_pipeline(index) for index in range(pipelines))
-    return f"{_CLUSTER.format(applied_by=applied_by)}{_tenants()}pipelines:\n{written}"
+    return f"{_CLUSTER.format(applied_by=applied_by)}{_BACKUP}{_tenants()}pipelines:\n{written}"
 
 
 def stack_file(spec: str) -> str:
@@ -100,6 +100,9 @@ def _pipeline(index: int) -> str:
             mysql: {{host: db{index}, password: "vault:cdc-pipeline/bench/db{index}#password", tls: {{}}, tables: [{tables}]}}
           sink: {{postgres: {{database: warehouse, schema: shop{index}}}}}
         """)
+
+
+_BACKUP = 'backup: {image: "acme/cdc:1", claim: elsewhere, key: "vault:backup#key", data: {pipelines: ["*"]}}\n'
 
 
 def _tenants() -> str:

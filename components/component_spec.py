@@ -1,4 +1,5 @@
-"""The base of one component's spec: what it asks of Kafka, and what must hold between it and the rest of the environment."""
+"""The base of one component's spec: what it asks of Kafka, which secrets its programs read, and what must hold between it and
+the rest of the environment."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.core.errors import Problem
 from components.core.model import SpecModel
+from components.core.secrets import Use
 from components.kafka.state import KafkaState
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ class ComponentSpec(SpecModel):
     def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
         """The topics and users that its programs need, in any order."""
         return KafkaState((), ())
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        """Its programs, each with the files of secrets that it reads, in any order; a program may have none."""
+        yield from ()
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """What does not fit the rest of the environment; paths begin at the environment's root. It is asked only once every

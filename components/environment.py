@@ -172,7 +172,9 @@ class EnvironmentSpec(SpecModel):
         None, help="What is broken on purpose; nothing when left out.", becomes="Schedule chaos-<name> of Chaos Mesh"
     )
     development: DevelopmentSpec | None = setting(
-        None, help="Databases to read from, on one's own machine only; none when left out.", becomes="container mariadb"
+        None,
+        help="Databases to read from, on one's own machine only; none when left out.",
+        becomes="containers mariadb, cassandra",
     )
     backup: BackupSpec | None = setting(
         None, help="Backups; none when left out.", becomes="CronJobs backup-daily, backup-weekly; what cdc backup does"
@@ -194,6 +196,7 @@ class EnvironmentSpec(SpecModel):
             namespace=self.kubernetes.namespace,
             operator_namespace=self.kubernetes.operator_namespace,
             kubernetes_context=self.kubernetes.context,
+            rotates_logins=self.target == "docker" and self.vault is not None,
         )
 
     @property

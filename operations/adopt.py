@@ -93,7 +93,11 @@ def _observed(name: str, settings: dict[str, str], access: Access | None, connec
     with ExitStack() as stack:
         registry = None if access is None else stack.enter_context(Registry(access))
         workers = {"connect": RestCluster("connect", connect)} if connect else None
-        return observe(Sources(KafkaAdmin(name, settings), settings, registry, workers))
+        seen = observe(Sources(KafkaAdmin(name, settings), settings, registry, workers))
+    if (access is not None and seen.registry is None) or len(seen.connect or {}) < len(workers or {}):
+        told = [f"{gap.what}: {gap.why}\n      → {gap.remedy}" for gap in seen.gaps]
+        raise CdcError("\n".join([f"{name}: not everything that was named could be looked at; nothing was written", *told]))
+    return seen
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
 from operations import project
 from operations.audit_log import audited, who
+from operations.bundles import bundled
 from operations.live import reach
 from operations.live.apply import Applier, Progress, settled, still_different
 from operations.live.ledger import leased
@@ -47,8 +48,10 @@ _SEEN_SECONDS = 30
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, or a saved plan, only what would be done is shown.")]
 
 
+@bundled
 def command(
     stack: Stack,
+    *,
     plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="A plan that cdc plan --out has saved.")] = None,
     yes: Yes = False,
     delete: DeleteOption = None,
@@ -60,14 +63,7 @@ def command(
     patience: Annotated[
         float, typer.Option("--patience", metavar="SECONDS", min=1, help="How long a connector may take to run.")
     ] = 60,
-    kafka_config: reach.KafkaConfig = None,
-    kafka_password_file: reach.KafkaPassword = None,
-    registry: reach.RegistryUrl = None,
-    registry_user: reach.RegistryUser = None,
-    registry_password_file: reach.RegistryPassword = None,
-    registry_ca_file: reach.RegistryCa = None,
-    blue: reach.Blue = None,
-    green: reach.Green = None,
+    ways: reach.Ways,
     audit_log: AuditFile = None,
     as_json: Json = False,
     root: Root = None,
@@ -80,23 +76,13 @@ def command(
         if words != Words():
             raise CdcError("a saved plan has its own words\n      → leave --delete and --remap-keys out, or plan again")
         words, prints = load_saved(plan, spec.name)
-    ways = reach.Ways(
-        kafka_config,
-        kafka_password_file,
-        registry,
-        registry_user,
-        registry_password_file,
-        registry_ca_file,
-        blue,
-        green,
-    )
     acts = yes or plan is not None
     with reach.opened(spec, ways, patience, acts=acts) as sources:
         if not acts:
             _only_show(look(spec, folder, sources, words), as_json)
         with leased(sources.kafka, sources.settings, spec.name, who(folder)) as ledger:
             found = look(spec, folder, sources, words)
-            refuse_gaps(found)
+            refuse_gaps(found, "nothing was changed")
             if plan is not None and prints is not None:
                 check_same(plan, prints, found)
             refuse(found)
@@ -114,13 +100,13 @@ def refuse(found: Look) -> None:
 
 
 def _only_show(found: Look, as_json: bool) -> None:
-    refuse_gaps(found)
     if as_json:
         print_json({**record(found), "applied": False})
     else:
         show(console(), found)
         if found.plan:
             console().print(styled(("nothing was changed; --yes does it", WARN)))
+    refuse_gaps(found, "the plan is of the rest", as_json)
     raise typer.Exit(DIFFERS if found.plan else 0)
 
 
@@ -129,6 +115,7 @@ def _after(spec: EnvironmentSpec, folder: Path, sources: Sources, found: Look) -
     if not found.to_make:
         return found
     after = settled(lambda: look(spec, folder, sources, found.words, explain=False), _SEEN_SECONDS)
+    refuse_gaps(after, f"all of what was planned ({count(len(found.to_make), 'change')}) was made")
     if after.to_make:
         raise still_different(after)
     return after

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from components.core.errors import CdcError
 from operations import project
+from operations.bundles import bundled
 from operations.live import reach
 from operations.live.exporter import Metrics, parse_address, serve
 from operations.live.external import external
@@ -39,8 +40,10 @@ Exit codes:
   3  they differ"""
 
 
+@bundled
 def command(
     stack: Stack,
+    *,
     watch: Annotated[
         float | None, typer.Option("--watch", metavar="SECONDS", min=0.1, help="Look this often, and tell what is new.")
     ] = None,
@@ -52,51 +55,38 @@ def command(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="What is nobody's here counts as a difference, too.")] = False,
     all_external: External = False,
-    kafka_config: reach.KafkaConfig = None,
-    kafka_password_file: reach.KafkaPassword = None,
-    registry: reach.RegistryUrl = None,
-    registry_user: reach.RegistryUser = None,
-    registry_password_file: reach.RegistryPassword = None,
-    registry_ca_file: reach.RegistryCa = None,
-    blue: reach.Blue = None,
-    green: reach.Green = None,
+    ways: reach.Ways,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Compare the live system with the spec, and change nothing."""
     folder = project.find_root(root)
     name = project.load(folder, stack).name
-    ways = reach.Ways(
-        kafka_config,
-        kafka_password_file,
-        registry,
-        registry_user,
-        registry_password_file,
-        registry_ca_file,
-        blue,
-        green,
-    )
 
     def once() -> Look:
         spec = project.load(folder, stack)  # again each time: it changes while this runs
         with reach.opened(spec, ways) as sources:
-            found = look(spec, folder, sources, Words(), explain=False)
-        refuse_gaps(found)
+            return look(spec, folder, sources, Words(), explain=False)
+
+    def whole() -> Look:
+        found = once()
+        refuse_gaps(found, "the rest is not told without it")
         return found
 
     if listen is not None:
         metrics = Metrics(name)
         with serve(parse_address(listen), metrics):
             while True:
-                metrics.look(once)
+                metrics.look(whole)
                 time.sleep(watch or _INTERVAL_SECONDS)
     if watch is not None:
-        _watch(once, watch, as_json)
+        _watch(whole, watch, as_json)
     found = once()
     if as_json:
         print_json({**record(found), "differs": differs(found, strict)})
     else:
         show(console(), found, all_external=all_external or strict)
+    refuse_gaps(found, "what is shown is of the rest", as_json)
     raise typer.Exit(DIFFERS if differs(found, strict) else 0)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from components.core.errors import CdcError
 from operations import project
+from operations.bundles import bundled
 from operations.errors import cannot_write
 from operations.live import reach
 from operations.live.report import markdown, record, show
@@ -38,8 +39,10 @@ Exit codes:
 External = Annotated[bool, typer.Option("--external", help="List what is nobody's here, too.")]
 
 
+@bundled
 def command(
     stack: Stack,
+    *,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for cdc apply.")] = None,
     to_markdown: Annotated[
         Path | None, typer.Option("--markdown", metavar="FILE", help="Write it for a pull request; - for standard output.")
@@ -49,14 +52,7 @@ def command(
     remap_keys: RemapKeys = None,
     throttle: Throttle = None,
     all_external: External = False,
-    kafka_config: reach.KafkaConfig = None,
-    kafka_password_file: reach.KafkaPassword = None,
-    registry: reach.RegistryUrl = None,
-    registry_user: reach.RegistryUser = None,
-    registry_password_file: reach.RegistryPassword = None,
-    registry_ca_file: reach.RegistryCa = None,
-    blue: reach.Blue = None,
-    green: reach.Green = None,
+    ways: reach.Ways,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -66,21 +62,10 @@ def command(
     """
     folder = project.find_root(root)
     spec = project.load(folder, stack)
-    ways = reach.Ways(
-        kafka_config,
-        kafka_password_file,
-        registry,
-        registry_user,
-        registry_password_file,
-        registry_ca_file,
-        blue,
-        green,
-    )
     words, rate = read_words(delete, reason, remap_keys), read_throttle(throttle)
     with reach.opened(spec, ways) as sources:
         found = look(spec, folder, sources, words, rate)
-    refuse_gaps(found)
-    if out is not None:
+    if out is not None and not found.seen.gaps:
         save(out, found)
     if to_markdown is not None:
         _write(to_markdown, markdown(found))
@@ -88,14 +73,20 @@ def command(
         print_json(record(found))
     elif to_markdown != Path("-"):
         show(console(), found, all_external=all_external)
+    refuse_gaps(found, "the plan is of the rest" + ("" if out is None else f", and {out} was not written"), as_json)
     raise typer.Exit(DIFFERS if found.plan else 0)
 
 
-def refuse_gaps(found: Look) -> None:
-    """What could not be looked at may differ: a plan without it would say less than it seems to."""
+def refuse_gaps(found: Look, so: str, as_json: bool = False) -> None:
+    """What could not be looked at may differ: a plan without it says less than it seems to. ``so`` is what was done; what was
+    told ``as_json`` names the gaps, and stays one document."""
     if found.seen.gaps:
         lines = [f"{gap.what}: {gap.why}\n      → {gap.remedy}" for gap in found.seen.gaps]
-        raise CdcError("\n".join([f"{found.wanted.environment}: not everything may be looked at", *lines]))
+        error = CdcError("\n".join([f"{found.wanted.environment}: not everything could be looked at; {so}", *lines]))
+        if not as_json:
+            raise error
+        typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code)
 
 
 def _write(file: Path, text: str) -> None:

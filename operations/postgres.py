@@ -15,6 +15,7 @@ from components.postgres.state import Role
 from components.postgres.steps import Step, steps
 from operations import project
 from operations.audit_log import AuditLog, audited
+from operations.bundles import bundled
 from operations.live.postgres import Access, PostgresError, Server, read_password
 from operations.options import AuditFile, Json, Root, Stack
 from operations.terminal import FAINT, GOOD, STRONG, WARN, console, print_json, styled
@@ -47,18 +48,30 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Host = Annotated[
-    str | None, typer.Option("--host", metavar="NAME", help="The server, as this machine reaches it. Default: the stack's own.")
-]
-Port = Annotated[int | None, typer.Option("--port", metavar="NUMBER", help="Its port.", min=1, max=65535)]
-User = Annotated[str, typer.Option("--user", metavar="NAME", help="Whom to enter as: it makes roles and databases.")]
-PasswordFile = Annotated[Path | None, typer.Option("--password-file", metavar="FILE", help="File with that user's password.")]
-CaFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--ca-file", metavar="FILE", help="What signed the server's certificate, PEM. Default: what the system trusts."
-    ),
-]
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What the command line says of the server; its fields are the options."""
+
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="NAME", help="The server, as this machine reaches it. Default: the stack's own."),
+    ] = None
+    port: Annotated[int | None, typer.Option("--port", metavar="NUMBER", help="Its port.", min=1, max=65535)] = None
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Whom to enter as: it makes roles and databases.")] = (
+        ADMINISTRATOR
+    )
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", metavar="FILE", help="File with that user's password.")
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file", metavar="FILE", help="What signed the server's certificate, PEM. Default: what the system trusts."
+        ),
+    ] = None
+
+
 Secrets = Annotated[
     Path | None,
     typer.Option("--secrets", metavar="DIR", help="Folder with <role>.password files. Without it passwords are left alone."),
@@ -78,13 +91,11 @@ class Plan:
 
 
 @app.command("plan", epilog=EPILOG)
+@bundled
 def plan_command(
     stack: Stack,
-    host: Host = None,
-    port: Port = None,
-    user: User = ADMINISTRATOR,
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
+    *,
+    way: Way,
     secrets: Secrets = None,
     as_json: Json = False,
     root: Root = None,
@@ -94,19 +105,17 @@ def plan_command(
     Exit codes: 0 it lacks nothing, 2 bad input or no answer, 3 it lacks something.
     """
     spec, declared = _declared(root, stack)
-    found = observe(Server(_access(spec, declared, host, port, user, password_file, ca_file)), spec, secrets)
+    found = observe(Server(_access(spec, declared, way)), spec, secrets)
     _show(spec.name, found, as_json, done=False)
     raise typer.Exit(0 if found.empty else DIFFERENT)
 
 
 @app.command("apply", epilog=EPILOG)
+@bundled
 def apply_command(
     stack: Stack,
-    host: Host = None,
-    port: Port = None,
-    user: User = ADMINISTRATOR,
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
+    *,
+    way: Way,
     secrets: Secrets = None,
     audit_log: AuditFile = None,
     as_json: Json = False,
@@ -117,7 +126,7 @@ def apply_command(
     Roles, and what is in one database, each change in one transaction. Exit codes: 0 done, 2 bad input, no answer or refused.
     """
     spec, declared = _declared(root, stack)
-    live = Server(_access(spec, declared, host, port, user, password_file, ca_file))
+    live = Server(_access(spec, declared, way))
     found = observe(live, spec, secrets)
     if not found.empty:
         with audited(project.find_root(root), spec.name, "postgres apply", audit_log) as log:
@@ -165,17 +174,9 @@ def _declared(root: Path | None, stack: str) -> tuple[EnvironmentSpec, PostgresS
     return spec, spec.postgres
 
 
-def _access(
-    spec: EnvironmentSpec,
-    declared: PostgresSpec,
-    host: str | None,
-    port: int | None,
-    user: str,
-    password_file: Path | None,
-    ca_file: Path | None,
-) -> Access:
-    own_host, own_port = server(spec, declared)
-    return Access(host or own_host, port or own_port, user, password_file, ca_file, declared.encrypted)
+def _access(spec: EnvironmentSpec, declared: PostgresSpec, way: Way) -> Access:
+    host, port = server(spec, declared)
+    return Access(way.host or host, way.port or port, way.user, way.password_file, way.ca_file, declared.encrypted)
 
 
 def _still(left: Plan) -> str:

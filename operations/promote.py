@@ -1,7 +1,5 @@
 """``cdc promote``: brings one environment's pipelines and versions to another one's file."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +18,7 @@ from operations.diff import Comparison, compare_in_time
 from operations.diff_markdown import comparison_markdown
 from operations.diff_text import print_comparison
 from operations.errors import cannot_write
+from operations.files import replace_text
 from operations.options import Json, Root, Stack, Today
 from operations.promoting import CannotEdit, Difference, Named, Promotion, Side, differences, is_reference, kind_of, plan, whole
 from operations.terminal import BAD, FAINT, GOOD, STRONG, compact, console, count, listed, print_json, show, styled
@@ -118,7 +117,7 @@ def command(
     outcome = _outcome(folder, *before, pipelines or [], _said(said or [], before[1].spec), today or date.today())
     written = yes and outcome.to_do and not outcome.refused
     if written:
-        _replace(folder / outcome.file, outcome.promotion.text)
+        _write(folder / outcome.file, outcome.promotion.text)
     if as_json:
         print_json(outcome.as_json(written))
     elif markdown:
@@ -209,21 +208,9 @@ def _by_hand(file: str) -> CdcError:
     )
 
 
-def _replace(path: Path, text: str) -> None:
-    """In one step: a reader sees the old file or the new one."""
-    target = Path(os.path.realpath(path))
+def _write(path: Path, text: str) -> None:
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, target.stat().st_mode)
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_text(path, text)
     except OSError as error:
         raise cannot_write(path, error) from None
 

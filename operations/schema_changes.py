@@ -1,6 +1,6 @@
 """From the subjects that a spec declares to the same in a registry: first everything is judged, then it is changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,6 +8,12 @@ from typing import Literal
 from components.schema_registry.files import read_schema
 from components.schema_registry.spec import SchemaRegistrySpec
 from operations.live.registry import Registry
+
+Step = tuple[Literal["level", "schema"], str | None]
+"""A level that is set, or a schema that is registered, and of which subject; ``None`` is the level of all others."""
+
+Tell = Callable[[Step, bool], None]
+"""Is told what has been done, and what of it has been taken back (false)."""
 
 State = Literal["new", "next", "unchanged", "incompatible", "level"]
 """Of a subject: it is new, has a compatible next version, has this very schema, may not have it, or declares no schema."""
@@ -92,7 +98,11 @@ def _finding(subject: str, schema: str, schema_type: str, registry: Registry) ->
     return Finding(subject, state, schema, schema_type, objections=objections)
 
 
-def apply_changes(changes: Changes, registry: Registry) -> Changes:
+def _silent(_step: Step, _so: bool) -> None:
+    """Nobody is told."""
+
+
+def apply_changes(changes: Changes, registry: Registry, tell: Tell = _silent) -> Changes:
     """Sets levels, then registers; gives what was found under the new levels, with the ids of what is registered.
 
     Nothing is registered, and every level is as it was, where any schema is incompatible under the levels as they will be.
@@ -102,15 +112,15 @@ def apply_changes(changes: Changes, registry: Registry) -> Changes:
         return changes
     new = {finding.subject for finding in changes.findings if finding.state == "new"}
     early = [level for level in changes.differing_levels if level.subject not in new]
-    _set(early, registry)
+    _set(early, registry, tell)
     findings = changes.findings
     if early:
         findings = tuple(_again(finding, registry) for finding in findings)
         if not Changes(changes.levels, findings).compatible:
-            _restore(early, registry)
+            _restore(early, registry, tell)
             return Changes(changes.levels, findings)
-    registered = tuple(_registered(finding, registry) for finding in findings)
-    _set([level for level in changes.differing_levels if level.subject in new], registry)
+    registered = tuple(_registered(finding, registry, tell) for finding in findings)
+    _set([level for level in changes.differing_levels if level.subject in new], registry, tell)
     return Changes(changes.levels, registered)
 
 
@@ -121,23 +131,26 @@ def _again(finding: Finding, registry: Registry) -> Finding:
     return _finding(finding.subject, finding.schema, finding.schema_type, registry)
 
 
-def _set(levels: Sequence[Level], registry: Registry) -> None:
+def _set(levels: Sequence[Level], registry: Registry, tell: Tell) -> None:
     for level in levels:
         registry.set_compatibility(level.wanted, level.subject)
+        tell(("level", level.subject), True)
 
 
-def _restore(levels: Sequence[Level], registry: Registry) -> None:
+def _restore(levels: Sequence[Level], registry: Registry, tell: Tell) -> None:
     for level in levels:
+        tell(("level", level.subject), False)
         if level.live is not None:
             registry.set_compatibility(level.live, level.subject)
         elif level.subject is not None:
             registry.drop_compatibility(level.subject)
 
 
-def _registered(finding: Finding, registry: Registry) -> Finding:
+def _registered(finding: Finding, registry: Registry, tell: Tell) -> Finding:
     if finding.state not in {"new", "next"} or finding.schema is None:
         return finding
     schema_id = registry.register(finding.subject, finding.schema, finding.schema_type)
+    tell(("schema", finding.subject), True)
     latest = registry.latest(finding.subject)
     version = latest.version if latest is not None else None
     return Finding(finding.subject, finding.state, finding.schema, finding.schema_type, version, schema_id)

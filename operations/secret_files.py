@@ -14,12 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from components.core.errors import CdcError
-from components.core.secrets import SecretFile
+from components.core.secrets import SecretFile, Use, lines
+from components.core.tls import CERTIFICATE, KEY
 from components.environment import EnvironmentSpec
+from components.kafka.listeners import KEYSTORE_FILE
 from components.platform import render
-from components.vault.identities import CERTIFICATE, KEY, Access, Certificate, access, authority_of, mount_of
+from components.vault.identities import Access, Certificate, access, authority_of, mount_of
 from components.vault.names import KV, auth_mount
-from components.vault.uses import KEYSTORE, Use
 from operations.live.vault import Vault, VaultError
 
 MODE = 0o400
@@ -97,11 +98,13 @@ class _Gatherer:
     def _content(self, file: SecretFile, values: Mapping[str, Mapping[str, Any]]) -> bytes | None:
         """``None`` for what does not come from Vault."""
         if file.vault:
-            value = values[file.vault].get(file.key)
-            if not isinstance(value, str):
-                self.missing.add((file.vault, file.key))
+            found = {key: value for key in file.keys if isinstance(value := values[file.vault].get(key), str)}
+            if len(found) < len(file.keys):
+                self.missing.update((file.vault, key) for key in file.keys if key not in found)
                 return b""
-            return value.encode() if file.is_text else self._decoded(file, value)
+            if file.beside:
+                return lines(found).encode()
+            return found[file.key].encode() if file.is_text else self._decoded(file, found[file.key])
         authority = authority_of(self._spec, file, self._issued)
         return None if authority is None else self._cas[authority].encode()
 
@@ -127,19 +130,19 @@ class _Gatherer:
     def _certified(self, made: Certificate, use: Use, container: str, token: str) -> dict[str, str]:
         """Key and certificate, in one file or in two."""
         names = {file.key: file.name for file in use.files if file.secret == made.secret}
-        hosts = sorted({container, *((made.workload,) if KEYSTORE not in names else ())})
+        hosts = sorted({container, *((made.workload,) if KEYSTORE_FILE not in names else ())})
         present = self._present(container, names)
         if present is not None and self._still_good(present, hosts, self._cas[made.authority]):
             return {}
         body = {"common_name": container, "alt_names": ",".join(hosts)}
         answer = self._vault.ask("POST", f"{mount_of(self._spec, made.authority)}/issue/{made.workload}", body, token=token)
         key, certificate = f"{answer['data']['private_key']}\n", f"{answer['data']['certificate']}\n"
-        if KEYSTORE in names:
-            return {names[KEYSTORE]: key + certificate}
+        if KEYSTORE_FILE in names:
+            return {names[KEYSTORE_FILE]: key + certificate}
         return {name: text for which, text in ((KEY, key), (CERTIFICATE, certificate)) if (name := names.get(which))}
 
     def _present(self, container: str, names: Mapping[str, str]) -> str | None:
-        files = [names[KEYSTORE]] if KEYSTORE in names else [names[key] for key in (KEY, CERTIFICATE) if key in names]
+        files = [names[KEYSTORE_FILE]] if KEYSTORE_FILE in names else [names[key] for key in (KEY, CERTIFICATE) if key in names]
         try:
             return "".join((self._folder / container / name).read_text(encoding="utf-8") for name in files)
         except (OSError, UnicodeDecodeError):

@@ -9,9 +9,10 @@ import typer
 from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
 from operations import project
+from operations.bundles import bundled
 from operations.options import Json, Root, Stack
 from operations.terminal import FAINT, GOOD, console, count, print_json, styled
-from operations.vault import Address, CaFile, TokenFile, opened
+from operations.vault_way import Way, opened
 
 EPILOG = """\b
 Each workload's secrets are read as that workload, so the token needs no more
@@ -20,13 +21,14 @@ missing, and renewed when their time comes; what is there and good is kept.
 Run it again from a timer. Vault is found and entered as by cdc vault.
 
 For development no Vault is needed: make writes a password wherever one is
-missing, and leaves what is there. pulumi up does the same by itself.
+missing, with a certificate and a token (DIR/sink-admin.token) for the sink's
+admin API, and leaves what is there. pulumi up does the same by itself.
 
 \b
 Examples:
   cdc secrets pull stage --to /etc/cdc/secrets
   cdc secrets pull stage --to secrets --owner 1000:1000
-  cdc secrets make dev --to secrets
+  cdc secrets make dev
 
 \b
 Exit codes:
@@ -49,36 +51,41 @@ def _owner(text: str) -> tuple[int, int]:
     return int(uid), int(gid or uid)
 
 
+@bundled
 def command(
     action: Annotated[Action, typer.Argument(help="pull: from Vault. make: make up passwords, for development.")],
     stack: Stack,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder that CDC_SECRETS_DIR names.")],
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Where to. Default: what CDC_SECRETS_DIR names, or secrets in the project."),
+    ] = None,
     owner: Annotated[
         str | None,
         typer.Option("--owner", metavar="UID:GID", help="Whose the files are. Default, for root: each container's user."),
     ] = None,
-    address: Address = None,
-    ca_file: CaFile = None,
-    token_file: TokenFile = None,
+    way: Way,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Write the secrets of every container on this machine."""
+    from components.development.secrets import secrets_folder
     from operations.secret_files import gather, write
 
-    own = None if owner is None else _owner(owner)
-    spec = project.load(project.find_root(root), stack)
+    own, project_folder = None if owner is None else _owner(owner), project.find_root(root)
+    spec = project.load(project_folder, stack)
+    folder = secrets_folder(project_folder) if to is None else to
     if spec.target != "docker":
         raise CdcError(
             f"{spec.name} runs on Kubernetes, where the external-secrets operator does this\n      → see docs/vault.md"
         )
     if action is Action.make:
-        _made_up(spec, to, as_json)
+        _made_up(spec, folder, as_json)
         return
-    with opened(spec, (address, ca_file, token_file)) as vault:
+    with opened(spec, way) as vault:
         vault.check_open()
-        pulled = gather(spec, vault, to, vault.now())
-    changed = write(to, pulled, own)
+        pulled = gather(spec, vault, folder, vault.now())
+    changed = write(folder, pulled, own)
     left = [f"{each.container}/{name}" for each in pulled for name in each.left]
     if as_json:
         print_json({"stack": spec.name, "action": action.value, "written": changed, "notFromVault": left})
@@ -101,4 +108,4 @@ def _made_up(spec: EnvironmentSpec, folder: Path, as_json: bool) -> None:
     out = console()
     for name in made:
         out.print(styled(("+ ", GOOD), name))
-    out.print(styled(("✓ ", GOOD), f"{spec.name}: {count(len(made), 'password')} made up"))
+    out.print(styled(("✓ ", GOOD), f"{spec.name}: {count(len(made), 'file')} made up"))

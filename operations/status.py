@@ -207,7 +207,8 @@ def _show_live(environment: str, plans: list[Plan], watch: Watch, interval: floa
     with Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext() as live:
         try:
             while True:
-                shown = screen(environment, _now(), rows(plans, watch.told()), watch.silent())
+                lines = out.height if live is not None else None
+                shown = screen(environment, _now(), rows(plans, watch.told()), watch.silent(), lines)
                 if live is None:
                     out.print(shown)
                     sys.stdout.flush()

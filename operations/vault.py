@@ -1,19 +1,27 @@
 """``cdc vault``: bring a live Vault to the spec, and say what is missing in it."""
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from components.core.errors import CdcError
-from components.environment import EnvironmentSpec
-from components.vault.configuration import address as spec_address
 from operations import project
 from operations.audit_log import audited
+from operations.bundles import bundled
 from operations.options import AuditFile, Json, Root, Stack
+from operations.source_options import SourceOptions
 from operations.terminal import BAD, FAINT, GOOD, STRONG, WARN, console, count, print_json, styled
+from operations.vault_way import KafkaAdministrator, Way, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.environment import EnvironmentSpec
+    from operations.live.kafka_passwords import KafkaPasswords
+    from operations.login_report import Restart
 
 DIFFERS = 3
 
@@ -28,10 +36,13 @@ Examples:
   cdc vault apply prod --yes     bring it to the spec
   cdc vault plan prod --json     for a machine
   cdc vault rotate prod --yes --postgres-config admin.conf
+  cdc vault rotate prod --yes --source-config sources.cnf
 
 \b
 Exit codes:
   0  Vault is what the spec says
+  1  rotate: a connector that was started again does not run, or Connect does
+     not answer; run the same again
   2  bad input; a Vault that is sealed, cannot be reached, refuses the token,
      or holds something of that name that is somebody else's
   3  plan, or apply without --yes: something differs; a key is missing that
@@ -46,16 +57,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Address = Annotated[
-    str | None,
-    typer.Option("--address", metavar="URL", help="Vault, as this machine reaches it. Default: VAULT_ADDR, the spec."),
-]
-CaFile = Annotated[
-    Path | None, typer.Option("--ca-file", metavar="FILE", help="What signed its certificate, PEM. Default: VAULT_CACERT.")
-]
-TokenFile = Annotated[
-    Path | None, typer.Option("--token-file", metavar="FILE", help="File with the token. Default: VAULT_TOKEN, ~/.vault-token.")
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, only what would be done is shown.")]
 
 
@@ -65,41 +66,42 @@ def _group(root: Root = None) -> None:
 
 
 @app.command("plan", epilog=EPILOG)
+@bundled
 def plan_command(
     stack: Stack,
-    address: Address = None,
-    ca_file: CaFile = None,
-    token_file: TokenFile = None,
+    *,
+    way: Way,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Show what differs, and change nothing."""
-    _run(stack, (address, ca_file, token_file), root, as_json, yes=False)
+    _run(stack, way, root, as_json, yes=False)
 
 
 @app.command("apply", epilog=EPILOG)
+@bundled
 def apply_command(
     stack: Stack,
+    *,
     yes: Yes = False,
     reviewer_token_file: Annotated[
         Path | None,
         typer.Option("--reviewer-token-file", metavar="FILE", help="A token of vault-token-reviewer, for an external Vault."),
     ] = None,
-    address: Address = None,
-    ca_file: CaFile = None,
-    token_file: TokenFile = None,
+    way: Way,
     audit_log: AuditFile = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Make what differs equal. Secrets that people write are never read, changed or deleted."""
-    way = (address, ca_file, token_file)
     _run(stack, way, root, as_json, yes=yes, reviewer=reviewer_token_file, audit_log=audit_log)
 
 
 @app.command("rotate", epilog=EPILOG)
+@bundled
 def rotate_command(
     stack: Stack,
+    *,
     yes: Yes = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="PATH", help="This path in Vault, however fresh; may be repeated.")
@@ -108,35 +110,46 @@ def rotate_command(
         Path | None,
         typer.Option("--postgres-config", metavar="FILE", help="libpq's settings of a role that may change passwords."),
     ] = None,
-    address: Address = None,
-    ca_file: CaFile = None,
-    token_file: TokenFile = None,
+    kafka: KafkaAdministrator,
+    sources: SourceOptions,
+    way: Way,
     audit_log: AuditFile = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Give old passwords their successors. No client that is connected, or connects, is refused."""
+    from components.vault.rotation import Login
+    from components.vault.source_rotation import SourceLogin
     from operations import vault_rotate
     from operations.live.postgres_roles import PostgresServers, read_settings
+    from operations.live.told import Servers
+    from operations.login_report import restarts
 
     folder = project.find_root(root)
     spec = project.load(folder, stack)
     done: list[str] = []
-    with opened(spec, (address, ca_file, token_file)) as vault:
+    with opened(spec, way) as vault:
         vault.check_open()
         now = vault.now()
         found = vault_rotate.observe(spec, vault, now, only or ())
         due = [finding for finding in found if finding.state == "due"]
         if yes and due:
             logins = [login for finding in due for logins in finding.rotated.keys.values() for login in logins]
+            brokers = _brokers(spec, kafka) if any(finding.rotated.kafka for finding in due) else None
             with (
                 PostgresServers(logins, read_settings(postgres_config)) as servers,
                 audited(folder, spec.name, "vault rotate", audit_log) as log,
             ):
-                done = vault_rotate.rotate(vault, servers, found, now, log)
-    _show_rotation(spec.name, found, done, as_json)
+                told = Servers({Login: servers, SourceLogin: sources.servers()})
+                done = vault_rotate.rotate(vault, told, found, now, log, brokers)
+        held = [finding for finding in found if finding.state == "restart"]
+        if yes and held:
+            with audited(folder, spec.name, "vault rotate", audit_log) as log:
+                sources.restart(spec, vault, [finding.rotated for finding in held], log, quiet=as_json)
+            found = [replace(finding, state="read") if finding in held else finding for finding in found]
+    _show_rotation(spec.name, found, done, restarts(spec, found, done, now), as_json)
     unfinished = [finding for finding in found if finding.state in {"missing", "settling"}]
-    if (due and not yes) or unfinished:
+    if ((due or held) and not yes) or unfinished:
         raise typer.Exit(DIFFERS)
 
 
@@ -145,10 +158,21 @@ _STATES = {
     "fresh": ("fresh", FAINT),
     "settling": ("was written lately: clients may not have fetched it yet; rotate it later", WARN),
     "missing": ("is not in Vault; write it first", BAD),
+    "restart": ("to be read anew by its connectors: --yes starts them again", WARN),
+    "read": ("read anew by its connectors", GOOD),
 }
 
 
-def _show_rotation(stack: str, found: Any, done: list[str], as_json: bool) -> None:
+def _brokers(spec: "EnvironmentSpec", kafka: KafkaAdministrator) -> "KafkaPasswords":
+    """Where Kafka's users are given their passwords."""
+    from operations.live.kafka_passwords import KafkaPasswords
+    from operations.live.reach import kafka_settings, own_settings
+
+    settings = own_settings(spec) if kafka.config is None else kafka_settings(kafka.config, kafka.password)
+    return KafkaPasswords(spec.name, settings)
+
+
+def _show_rotation(stack: str, found: Any, done: list[str], restarts: "Mapping[str, Restart]", as_json: bool) -> None:
     if as_json:
         entries = [
             {
@@ -156,6 +180,7 @@ def _show_rotation(stack: str, found: Any, done: list[str], as_json: bool) -> No
                 "keys": sorted(finding.rotated.keys),
                 "state": "rotated" if finding.path in done else finding.state,
                 "rotatedAt": None if finding.since is None else finding.since.isoformat(),
+                **(restarts[finding.path].record() if finding.path in restarts else {}),
             }
             for finding in found
         ]
@@ -165,20 +190,12 @@ def _show_rotation(stack: str, found: Any, done: list[str], as_json: bool) -> No
     for finding in found:
         said, style = ("rotated", GOOD) if finding.path in done else _STATES[finding.state]
         out.print(styled((finding.path, STRONG), f" {', '.join(sorted(finding.rotated.keys))}: ", (said, style)))
+        if finding.path in done and finding.rotated.sources:
+            out.print(styled(("    its connectors are started again by the next run, once they can have the new file", FAINT)))
+        if finding.path in restarts:
+            out.print(styled((f"    {restarts[finding.path]}", FAINT)))
     waiting = sum(finding.state == "due" for finding in found) - len(done)
     out.print(styled(f"{stack}: {count(len(done), 'path')} rotated" + (f", {waiting} due; --yes rotates" if waiting else "")))
-
-
-Way = tuple[str | None, Path | None, Path | None]
-
-
-def opened(spec: EnvironmentSpec, way: Way) -> Any:
-    """The stack's Vault, open. Raises :class:`CdcError` where the spec declares none."""
-    from operations.live.vault import Vault, find_access
-
-    if spec.vault is None:
-        raise CdcError(f"{spec.name}: no Vault is declared\n      → declare vault, such as vault: {{}}")
-    return Vault(find_access(spec_address(spec, spec.vault), *way))
 
 
 def _run(

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+from components.kafka.logins import FIRST, MECHANISM
 from components.vault.state import REVIEWER_SET, Entry
 from operations.audit_log import AuditLog
 from operations.live.vault import Vault, VaultError
@@ -90,6 +91,6 @@ def renew(vault: Vault, authority: Entry) -> None:
 
 def _generate(vault: Vault, entry: Entry) -> None:
     """Only where nobody wrote in between: Vault compares the version that was seen."""
-    data: Mapping[str, Any] = {key: new_password() for key in entry.body["keys"]}
+    data: Mapping[str, Any] = {key: FIRST if key == MECHANISM else new_password() for key in entry.body["keys"]}
     method = "POST" if entry.body["cas"] == 0 else "PATCH"
     vault.ask(method, entry.name, {"data": data, "options": {"cas": entry.body["cas"]}})

@@ -12,7 +12,7 @@ from components.core.errors import CdcError
 from components.core.quantities import parse_bytes
 from components.core.rendered import Manifest, Rendered
 from components.environment import EnvironmentSpec
-from components.kafka.spec import NodePoolSpec
+from components.kafka.node_spec import NodePoolSpec
 from components.kafka.state import Topic
 
 Body = Mapping[str, Any]

@@ -9,8 +9,9 @@ from components.environment import EnvironmentSpec
 from components.haproxy.services import backends
 from components.kafka.clients import platform_listener
 from components.mirror_maker.names import REST_PORT, ports
-from components.observability.scraping import jobs
-from components.postgres.derive import destination
+from components.observability.names import POSTGRES_EXPORTER, REDIS_EXPORTER
+from components.observability.scraping import jobs, watched_postgres, watched_redis
+from components.postgres.derive import destination, server
 from components.redis.derive import PORT as REDIS_PORT
 from components.redis.derive import SENTINEL_PORT
 from components.schema_registry.derive import NAME as REGISTRY
@@ -116,8 +117,13 @@ def _stores(spec: EnvironmentSpec) -> Iterator[Hop]:
             one = destination(spec, pipeline)
             path, accepted = f"pipelines[{index}].sink", "" if one.declared else DRIVER
             yield Hop("Connect's workers", "PostgreSQL", "SQL", one.port, one.declared and one.tls, False, path, accepted)
+    if spec.postgres is not None and watched_postgres(spec) == "exporter":
+        port = server(spec, spec.postgres)[1]
+        yield Hop(POSTGRES_EXPORTER, "PostgreSQL", "SQL", port, spec.postgres.encrypted, False, "postgres.tls.enabled")
     if spec.redis is not None:
         tls, path = spec.redis.tls.enabled, "redis.tls.enabled"
+        if watched_redis(spec):
+            yield Hop(REDIS_EXPORTER, "Redis, Sentinels", "RESP", REDIS_PORT, tls, False, path)
         yield Hop("sink workers, Redis, Sentinels", "Redis", "RESP", REDIS_PORT, tls, False, path)
         if spec.redis.sentinels:
             yield Hop("sink workers, Redis, Sentinels", "Sentinels", "RESP", SENTINEL_PORT, tls, False, path)
@@ -142,4 +148,5 @@ def _around(spec: EnvironmentSpec) -> Iterator[Hop]:
         yield Hop("cdc backup", "object store", "HTTP", spec.backup.s3.port, not plain, False, "backup.s3.endpoint")
     if spec.observability is not None:
         for job in jobs(spec):
-            yield Hop("Prometheus", job.name, f"HTTP {job.path}", job.port, False, False, "observability", METRICS)
+            target = job.hosts[0][0] if job.asked else job.name
+            yield Hop("Prometheus", target, f"HTTP {job.path}", job.port, False, False, "observability", METRICS)

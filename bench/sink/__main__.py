@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench.sink import floor, latency, report, worker
+from bench.sink import floor, latency, reading, report, worker
 from bench.sink.data import Data, fill
 from bench.sink.jdbc import JdbcSink
 from bench.sink.run import Run
@@ -65,6 +65,7 @@ def _cases(stage: Stage, data: Data, batches: list[floor.Batch], sink: JdbcSink)
     cases: list[Case] = [(report.FLOOR, lambda: floor.run(stage, data, batches))]
     for kind in data.with_tombstones:
         ours, bare = data.with_tombstones[kind], data.without_tombstones[kind]
+        cases.append((f"{report.READING}, {kind}", partial(reading.run, stage, ours)))
         cases += [
             (f"worker, {shape}, {kind}", partial(worker.run, stage, ours, data.checksum, shape)) for shape in worker.SHAPES
         ]

@@ -47,11 +47,12 @@ def fill(stage: Stage, events: int, formats: Iterable[Format]) -> Data:
     model = Model().apply_all(changes(events))
     both: list[dict[Format, Topic]] = []
     for prefix, tombstones in (("with", True), ("without", False)):
-        both.append({kind: _fill_one(stage, events, kind, prefix, tombstones) for kind in formats})
+        both.append({kind: fill_one(stage, events, kind, prefix, tombstones=tombstones) for kind in formats})
     return Data(both[0], both[1], checksum(model.rows.values()), events)
 
 
-def _fill_one(stage: Stage, events: int, kind: Format, prefix: str, tombstones: bool) -> Topic:
+def fill_one(stage: Stage, events: int, kind: Format, prefix: str, *, tombstones: bool) -> Topic:
+    """A topic with the history, whose name begins with ``prefix``."""
     names = Names(f"{prefix}_{kind}", "shop", "orders")
     create_topic(stage.broker.bootstrap, names.topic, PARTITIONS, **NO_DELETION)
     feed = Feed(stage.broker.bootstrap, names.topic, PARTITIONS, table_encoder(kind, names, stage.registry))

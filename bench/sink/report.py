@@ -16,6 +16,7 @@ from tests.toolchain import versions
 FLOOR = "PostgreSQL floor, one connection"
 BEST = "JDBC sink at its best"
 DEFAULTS = "JDBC sink as it comes"
+READING = "reading alone"
 ONE, TWO = "worker, one writer", ("worker, two writers", "worker, two processes")
 MIB = 1024 * 1024
 CPU_GOAL = 15.0
@@ -109,7 +110,7 @@ def text(results: Results) -> str:
             f"{results.events * 3 // 10:,} keys, six partitions), the median of {results.rounds} round(s) in turns, on {os.cpu_count()} "
             "processors with Kafka, the registry, PostgreSQL and the peer on one machine. Tombstones follow the deletes, but for the "
             "JDBC sink at its best, which they would slow down; they are not counted as events. CPU is of Kafka, PostgreSQL and the "
-            "peer together. Every run that came to the end left a table equal to the model's.",
+            "peer together. *Reading alone* is librdkafka with the worker's settings, which decodes and writes nothing. Every run that came to the end left a table equal to the model's.",
             "",
             "| | events/s | lowest–highest | CPU µs/event | peak MiB |",
             "|---|---|---|---|---|",

@@ -1,12 +1,12 @@
 """CronJobs that make backups on Kubernetes. On docker nothing runs: cron of the machine calls ``cdc backup create``. Pure."""
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
+from components.backup import plan
 from components.backup.access import REST_PORT, connect_access
-from components.backup.names import COMPONENT, KEY, PODS, S3_CA, S3_CREDENTIALS, USER
+from components.backup.names import COMPONENT, KEY, PODS, S3_CA, USER
 from components.backup.spec import BackupSpec
+from components.backup.uses import of_bucket, secrets
 from components.connect.names import cluster_name
 from components.core.kubernetes import (
     Body,
@@ -20,15 +20,15 @@ from components.core.kubernetes import (
 )
 from components.core.quantities import kubernetes_bytes
 from components.core.rendered import Manifest, Rendered
-from components.core.secrets import SecretFile, projected, referenced
-from components.environment import CONFIG_KEY, EnvironmentSpec
+from components.core.secrets import projected
+from components.environment import EnvironmentSpec
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
 from components.kafka.network_policies import CLIENT_LABEL
 from components.postgres.spec import VolumeSpec
 from components.schema_registry import derive as registry
 from components.schema_registry.access import RegistryAccess, registry_access
 
-PROJECT, SECRETS, TEMPORARY = "/etc/cdc", "/run/secrets/backup", "/tmp"  # noqa: S108 - the container's own
+PLAN, SECRETS, TEMPORARY = "/etc/cdc", "/run/secrets/backup", "/tmp"  # noqa: S108 - the container's own
 UID = 10001
 _KEPT_JOBS = 3
 
@@ -40,60 +40,48 @@ def render(spec: EnvironmentSpec) -> Rendered:
         return Rendered()
     kafka = kafka_client(spec.kafka, spec.context, USER)
     access = registry_access(spec, COMPONENT)
-    found = [config_map(COMPONENT, COMPONENT, spec.context, _project(spec, kafka))]
+    known = _plan(spec, backup, kafka)
+    found = list(known)
     if backup.storage is not None:
         found.append(_claim(spec, backup.storage))
     for kind, schedule in (("daily", backup.schedule.daily), ("weekly", backup.schedule.weekly)):
         if schedule is not None:
-            found.append(_cron_job(spec, backup, kind, schedule, kafka, access))
+            command = _command(spec, backup, kind, kafka, access)
+            found.append(_cron_job(spec, backup, kind, schedule, command, known))
     return Rendered(manifests=(*found, *_openings(spec, backup)))
 
 
-def _project(spec: EnvironmentSpec, kafka: KafkaClient) -> dict[str, str]:
-    """The project folder that ``cdc`` reads, and how it reaches Kafka. Schemas' files are not read by a backup, and left
-    out."""
-    published = spec.published()
-    published.pop("name", None)
-    if "schemaRegistry" in published:
-        published["schemaRegistry"].pop("subjects", None)
+def _settings(kafka: KafkaClient) -> str:
+    """How a run reaches Kafka, as librdkafka reads it."""
     settings = {"bootstrap.servers": kafka.bootstrap, "security.protocol": kafka.protocol}
     if kafka.tls:
         settings["ssl.ca.location"] = f"{SECRETS}/{CLUSTER_CA}"
     if kafka.with_password:
         settings |= {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": kafka.user}
-    return {
-        "Pulumi.yaml": "name: cdc-platform\nruntime: python\n",
-        f"Pulumi.{spec.name}.yaml": json.dumps({"config": {CONFIG_KEY: published}}, indent=1, ensure_ascii=False) + "\n",
-        "kafka.properties": "".join(f"{key}={value}\n" for key, value in settings.items()),
-    }
+    return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
-def secrets(spec: EnvironmentSpec, backup: BackupSpec) -> tuple[SecretFile, ...]:
-    """The files that a run reads."""
-    key = () if backup.key is None else (referenced(backup.key, KEY, "backup-key"),)
-    others = [
-        file for way in (registry_access(spec, COMPONENT), connect_access(spec)) if way is not None for file in way.secrets
+def _plan(spec: EnvironmentSpec, backup: BackupSpec, kafka: KafkaClient) -> list[Manifest]:
+    """What a run knows of the environment, in objects that each are small enough."""
+    files = plan.written(plan.plan_of(spec, backup))
+    first = {plan.NAME: files.pop(plan.NAME), "kafka.properties": _settings(kafka)}
+    lists = [
+        config_map(COMPONENT, f"{COMPONENT}-{name.removesuffix('.txt')}", spec.context, {name: text})
+        for name, text in files.items()
     ]
-    return tuple(dict.fromkeys([*kafka_client(spec.kafka, spec.context, USER).secrets, *key, *others, *_of_bucket(backup)]))
-
-
-def _of_bucket(backup: BackupSpec) -> Iterator[SecretFile]:
-    named = {} if backup.s3 is None else {S3_CREDENTIALS: backup.s3.credentials, S3_CA: backup.s3.ca}
-    for file, reference in named.items():
-        if reference is not None:
-            yield referenced(reference, file, f"backup-{file.replace('.', '-')}")
+    return [config_map(COMPONENT, COMPONENT, spec.context, first), *lists]
 
 
 def _command(
     spec: EnvironmentSpec, backup: BackupSpec, kind: str, kafka: KafkaClient, access: RegistryAccess | None
 ) -> list[str]:
-    words = ["cdc", "backup", "create", spec.name, "--root", PROJECT, "--kind", kind]
-    words += ["--kafka-config", f"{PROJECT}/kafka.properties"]
+    words = ["cdc", "backup", "create", spec.name, "--plan", PLAN, "--kind", kind]
+    words += ["--kafka-config", f"{PLAN}/kafka.properties"]
     if kafka.with_password:
         words += ["--kafka-password-file", f"{SECRETS}/{password_file(USER)}"]
     if backup.key is not None:
         words += ["--key-file", f"{SECRETS}/{KEY}"]
-    for file in _of_bucket(backup):
+    for file in of_bucket(backup):
         words += ["--s3-ca-file" if file.name == S3_CA else "--s3-credentials-file", f"{SECRETS}/{file.name}"]
     if access is not None:
         words += ["--registry", access.url]
@@ -110,17 +98,17 @@ def _command(
 
 
 def _cron_job(
-    spec: EnvironmentSpec, backup: BackupSpec, kind: str, schedule: str, kafka: KafkaClient, access: RegistryAccess | None
+    spec: EnvironmentSpec, backup: BackupSpec, kind: str, schedule: str, command: list[str], known: list[Manifest]
 ) -> Manifest:
     """One at a time; what was missed is made up within the hour. A run that fails is not tried again by itself: the next run
-    takes away what it has left."""
+    takes away what it has left. ``known`` are the objects with its plan."""
     files = secrets(spec, backup)
     mounts: list[Body] = [
-        {"name": "project", "mountPath": PROJECT, "readOnly": True},
+        {"name": "plan", "mountPath": PLAN, "readOnly": True},
         {"name": "temporary", "mountPath": TEMPORARY},
     ]
     volumes: list[Body] = [
-        {"name": "project", "configMap": {"name": COMPONENT}},
+        {"name": "plan", "projected": {"sources": [{"configMap": {"name": each.name}} for each in known]}},
         {"name": "temporary", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
     if backup.s3 is None:
@@ -132,7 +120,7 @@ def _cron_job(
     container: dict[str, Any] = {
         "name": COMPONENT,
         "image": backup.image,
-        "command": _command(spec, backup, kind, kafka, access),
+        "command": command,
         "env": [{"name": "HOME", "value": TEMPORARY}],
         "volumeMounts": mounts,
         "resources": resources(backup.resources),

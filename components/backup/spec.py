@@ -10,6 +10,7 @@ from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, TopicPattern, setting
 from components.core.quantities import Duration
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
 from components.postgres.spec import VolumeSpec
@@ -117,7 +118,7 @@ class BackupSpec(ComponentSpec):
     keep: BackupKeepSpec = setting(BackupKeepSpec, help="How many are kept.", becomes="what cdc backup create deletes")
     too_old: BackupAgeSpec = setting(
         BackupAgeSpec,
-        help="From when on somebody is told that there is no newer one (Kubernetes).",
+        help="From when on somebody is told that there is no newer one.",
         becomes="alert BackupTooOld",
     )
     image: str | None = setting(
@@ -157,6 +158,11 @@ class BackupSpec(ComponentSpec):
         if self.s3 is not None and not (0 < self.s3.port <= _LAST_PORT):
             return [Problem("s3.endpoint", f"{self.s3.port} is no port", f"write at most {_LAST_PORT}")]
         return []
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.backup.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         known = [pipeline.name for pipeline in environment.pipelines]

@@ -9,7 +9,7 @@ from components.connect.routes import Route, routes, topic_prefix
 from components.connect.source_tls import KEYSTORE, PASSWORD, TRUSTSTORE, store_file, tls_files
 from components.core import properties_text
 from components.core.secrets import SecretFile, referenced
-from components.kafka.clients import DIRECTORY_PROVIDER, KafkaClient, kafka_client
+from components.kafka.clients import KafkaClient, kafka_client, providers
 from components.kafka.derive import pipeline_user
 from components.pipelines.spec import DatabaseSourceSpec, PipelineSpec
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
 FOLDER, SECRETS, STATE = "/etc/cdc", "/run/secrets/cassandra-agent", "/var/lib/debezium"
-HTTP_PORT = 8000
+HTTP_PORT = 8089
+"""Not one that programs beside Cassandra use: a pod of its has one network for all of them."""
 CQL_PORT = 9042
 POLL_MS = 2_000
 """How often the commit log is looked at, in place of ten seconds. A write of a column that was added within this time and
@@ -62,6 +63,11 @@ _OWNED = (
 def is_owned(key: str) -> bool:
     """Whether the platform sets this key of an agent."""
     return key.startswith(_OWNED)
+
+
+def agent_name(environment: "EnvironmentSpec", pipeline: PipelineSpec) -> str:
+    """The container's, the ConfigMap's and the sidecar's name."""
+    return f"{environment.kafka.name}-cassandra-{pipeline.name}"
 
 
 def client_of(environment: "EnvironmentSpec", pipeline: PipelineSpec) -> KafkaClient:
@@ -125,7 +131,7 @@ def _properties(
             },
             "Kafka": {
                 f"kafka.producer.{key}": value
-                for key, value in {**DIRECTORY_PROVIDER, **client.properties(SECRETS), "acks": "all"}.items()
+                for key, value in {**providers(client.rotated), **client.properties(SECRETS), "acks": "all"}.items()
             },
             "Further": dict(sorted(agent.config.items())),
         }

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from components.cassandra_agent import properties
-from components.cassandra_agent.properties import FOLDER, HTTP_PORT, SECRETS, STATE
+from components.cassandra_agent.properties import FOLDER, HTTP_PORT, SECRETS, STATE, agent_name
 from components.cassandra_agent.spec import CassandraAgentSpec
 from components.core import yaml_text
 from components.core.kubernetes import Body, config_map, container_security, resources
 from components.core.rendered import HealthCheck, Manifest, Mount, Rendered, Workload, merge
 from components.core.secrets import mounted, projected
-from components.development.derive import waits_for_kafka
+from components.development.derive import sources, waits_for_kafka
 from components.environment import EnvironmentSpec
 from components.kafka.network_policies import CLIENT_LABEL
 from components.kafka.render_docker import TEMPORARY
@@ -40,11 +40,6 @@ def _pipelines(spec: EnvironmentSpec) -> Iterator[tuple[PipelineSpec, DatabaseSo
             yield pipeline, pipeline.source.cassandra
 
 
-def agent_name(spec: EnvironmentSpec, pipeline: PipelineSpec) -> str:
-    """The container's, the ConfigMap's and the sidecar's name."""
-    return f"{spec.kafka.name}-cassandra-{pipeline.name}"
-
-
 def _on_docker(
     spec: EnvironmentSpec, agent: CassandraAgentSpec, pipeline: PipelineSpec, source: DatabaseSourceSpec
 ) -> Rendered:
@@ -53,7 +48,8 @@ def _on_docker(
     workload = Workload(
         component=COMPONENT,
         name=name,
-        image=agent.image,
+        image=agent.used_image,
+        build=agent.build,
         command=("sh", f"{FOLDER}/start.sh"),
         files=files,
         mounts=(Mount(agent.data, volume=agent.volume), Mount(STATE, volume=f"{name}-state"), mounted(name, SECRETS)),
@@ -62,7 +58,7 @@ def _on_docker(
         memory_bytes=agent.resources.memory,
         cpu_millicores=agent.resources.cpu_limit_millicores,
         health=HealthCheck(("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{HTTP_PORT}"), start_period_seconds=120),
-        depends_on=waits_for_kafka(spec),
+        depends_on=(*waits_for_kafka(spec), *sources(spec, source.host)),
         stateful=True,
     )
     return Rendered(
@@ -96,7 +92,7 @@ def _patch(
     own = pipeline.name[:_LONGEST_NAME].rstrip("-")
     container: Body = {
         "name": own,
-        "image": agent.image,
+        "image": agent.used_image,
         "command": ["sh", f"{FOLDER}/start.sh"],
         "resources": resources(agent.resources),
         "securityContext": {**container_security(), "runAsUser": int(uid), "runAsGroup": int(gid)},

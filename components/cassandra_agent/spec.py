@@ -5,25 +5,36 @@ from typing import TYPE_CHECKING
 
 from components.component_spec import ComponentSpec
 from components.core.errors import Problem
-from components.core.model import setting
+from components.core.model import Scalar, setting
 from components.core.paths import format_step
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.kafka.clients import listener_problems
-from components.kafka.spec import JvmSpec, Scalar
+from components.kafka.node_spec import JvmSpec
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
+BUILT_IMAGE = "cdc-platform/cassandra-agent:local"
+SOURCES = "components/cassandra_agent/image"
+"""What the project's own image is built from."""
 _PATH = r"^(/[A-Za-z0-9._-]+)+$"
 
 
 class CassandraAgentSpec(ComponentSpec):
     """One agent for each pipeline from Cassandra, beside each of its nodes. Tables need ``WITH cdc = true``."""
 
-    image: str = setting(
+    image: str | None = setting(
+        None,
         help="Image with Java 17 and Debezium's connector for your Cassandra's release, pinned.",
         becomes="container image; the sidecar's image",
         min_length=1,
+    )
+    build: str | None = setting(
+        None,
+        help="In place of image, on docker: the folder of the project that it is built from, where it runs.",
+        becomes="build of the container's image",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
     )
     jar: str = setting(
         "/opt/debezium/connector.jar", help="The connector's jar in the image.", becomes="java -jar", pattern=_PATH
@@ -61,16 +72,33 @@ class CassandraAgentSpec(ComponentSpec):
     def heap_bytes(self) -> int:
         return self.jvm.heap if self.jvm.heap is not None else self.resources.memory // 2
 
+    @property
+    def used_image(self) -> str:
+        """The image's name; one that is built is never fetched under it."""
+        return self.image or BUILT_IMAGE
+
     def problems(self) -> list[Problem]:
+        found = []
+        if (self.image is None) == (self.build is None):
+            said = "no image is named" if self.image is None else "one image is named, and another is built"
+            found.append(Problem("image", said, f"write image or, on docker, build: {SOURCES}"))
         if self.heap_bytes >= self.resources.memory:
-            return [Problem("jvm.heap", "is not less than resources.memory", "write about half of the memory")]
-        return []
+            found.append(Problem("jvm.heap", "is not less than resources.memory", "write about half of the memory"))
+        return found
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.cassandra_agent.uses import secret_uses
+
+        return secret_uses(environment)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """There is something to read, the agent can reach Kafka, and writes where the platform has topics."""
         from components.cassandra_agent.properties import SNAPSHOT_MODES, is_owned
 
         yield from listener_problems(environment.kafka)
+        if self.build is not None and environment.target == "kubernetes":
+            remedy = "push one, and name it in cassandraAgent.image"
+            yield Problem("cassandraAgent.build", "a cluster does not see this machine's images", remedy)
         found = [
             index
             for index, pipeline in enumerate(environment.pipelines)

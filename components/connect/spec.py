@@ -9,9 +9,10 @@ from components.component_spec import ComponentSpec
 from components.connect.converters import Converter
 from components.connect.names import Colour
 from components.core.errors import Problem
-from components.core.model import SpecModel, Text, setting
+from components.core.model import Scalar, SpecModel, Text, setting
 from components.core.resources import AutoscalingSpec, ResourcesSpec
-from components.kafka.spec import JvmSpec, Scalar
+from components.core.secrets import Use
+from components.kafka.node_spec import JvmSpec
 from components.kafka.state import KafkaState
 
 if TYPE_CHECKING:
@@ -162,6 +163,11 @@ class ConnectSpec(ComponentSpec):
         from components.connect.derive import kafka_state
 
         return kafka_state(self, environment)
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.connect.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """Images, ids, connectors and listeners that do not fit; see :mod:`components.connect.check`."""

@@ -6,7 +6,7 @@ from components.connect.access import FOLDER, SECRETS_PROVIDER, worker_client
 from components.connect.derive import REST_PORT
 from components.connect.names import Colour, cluster_name, storage_topics
 from components.core import properties_text
-from components.kafka.clients import DIRECTORY_PROVIDER
+from components.kafka.clients import providers
 
 if TYPE_CHECKING:
     from components.connect.spec import ConnectSpec
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 PLUGINS = "/kafka/connect,/kafka/external_libs"
 """Where Debezium's image has its connectors, and Apicurio's converters among others."""
 
-_DIRECTORY = {**DIRECTORY_PROVIDER, "config.providers.directory.param.allowed.paths": FOLDER}
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
 Settings = dict[str, str | int | float | bool]
 
@@ -26,7 +25,7 @@ def common_settings(environment: "EnvironmentSpec", connect: "ConnectSpec") -> S
     return {
         "exactly.once.source.support": "enabled",
         "connector.client.config.override.policy": "All",
-        **(_DIRECTORY if environment.target == "docker" else SECRETS_PROVIDER),
+        **(providers(environment.context.rotates_logins, FOLDER) if environment.target == "docker" else SECRETS_PROVIDER),
         "key.converter": _JSON,
         "value.converter": _JSON,
         "topic.creation.enable": False,

@@ -98,17 +98,17 @@ def _file(workload: Workload, target: str) -> dict[str, Any]:
 def _mount(mount: Mount) -> dict[str, Any]:
     """A host path keeps its variables: where secrets are is for the machine to say."""
     if mount.host_path is not None:
-        return _bind(mount.host_path, mount.target, mount.read_only)
+        return _bind(mount.host_path, mount.target, mount.read_only, mount.made)
     volume: dict[str, Any] = {"type": "volume", "source": mount.volume, "target": mount.target}
     return {**volume, "read_only": True} if mount.read_only else volume
 
 
-def _bind(source: str, target: str, read_only: bool) -> dict[str, Any]:
-    """A source that is missing is an error; compose would make an empty folder of it."""
+def _bind(source: str, target: str, read_only: bool, made: bool = False) -> dict[str, Any]:
+    """A source that is missing is an error, unless it may be ``made``; compose would make an empty folder of any."""
     bind: dict[str, Any] = {"type": "bind", "source": source, "target": target}
     if read_only:
         bind["read_only"] = True
-    return {**bind, "bind": {"create_host_path": False}}
+    return {**bind, "bind": {"create_host_path": made}}
 
 
 def _health(health: HealthCheck) -> dict[str, Any]:

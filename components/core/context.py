@@ -18,6 +18,9 @@ class Context:
     namespace: str = "cdc"
     operator_namespace: str = "strimzi"
     kubernetes_context: str | None = None
+    rotates_logins: bool = False
+    """Whether ``cdc vault rotate`` changes the logins of Kafka's users, which are then files of :mod:`components.kafka.logins`:
+    Vault keeps them, and no operator makes them."""
 
     @property
     def network(self) -> str:

@@ -153,6 +153,8 @@ DnsLabel = Annotated[
     str, BeforeValidator(_dns_label), Field(json_schema_extra={"pattern": _DNS_LABEL.pattern, "maxLength": 63})
 ]
 Text = Annotated[str, Field(min_length=1)]
+Scalar = str | int | float | bool
+"""The value of a setting in another program's own words."""
 TopicName = Annotated[str, BeforeValidator(_topic_name), Field(json_schema_extra={"pattern": _TOPIC.pattern, "maxLength": 249})]
 TopicPattern = Annotated[
     str, BeforeValidator(_topic_pattern), Field(json_schema_extra={"pattern": _TOPIC_PATTERN.pattern, "maxLength": 250})

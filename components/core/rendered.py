@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-SECRETS_DIRECTORY = "${CDC_SECRETS_DIR:-./secrets}"
-"""Where the docker target finds secret files on the host, as compose writes it; one folder per container."""
+SECRETS_DIRECTORY = "${CDC_SECRETS_DIR:-../../secrets}"
+"""Where the docker target finds secret files on the host, as compose writes it; one folder per container. By default that is
+``secrets`` beside ``Pulumi.yaml``, as seen from ``rendered/<stack>/compose.yaml``."""
 
 Json = Any
 """A plain JSON value: dict, list, str, int, float, bool or None."""
@@ -46,12 +47,14 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A named volume (``volume``) or a host path (``host_path``) seen inside a container at ``target``."""
+    """A named volume (``volume``) or a host path (``host_path``) seen inside a container at ``target``. ``made``: docker makes
+    an empty folder where the host has none."""
 
     target: str
     volume: str | None = None
     host_path: str | None = None
     read_only: bool = False
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,17 @@ class Rendered:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, part: str) -> "Rendered":
-        """What belongs to one part itself, its nested parts not included; volumes go with their workloads."""
+        """What belongs to one part itself, its nested parts not included; volumes go with their workloads, and one that several
+        parts mount with the first of those."""
         workloads = tuple(w for w in self.workloads if w.component == part)
-        mounted = {mount.volume for workload in workloads for mount in workload.mounts}
+        owners: dict[str | None, str] = {}
+        for workload in self.workloads:
+            for mount in workload.mounts:
+                owners.setdefault(mount.volume, workload.component)
         return Rendered(
             manifests=tuple(m for m in self.manifests if m.component == part),
             workloads=workloads,
-            volumes=tuple(volume for volume in self.volumes if volume in mounted),
+            volumes=tuple(volume for volume in self.volumes if owners.get(volume) == part),
             network=self.network if part == NETWORK_PART else None,
         )
 

@@ -1,6 +1,6 @@
 """Secrets as the files that a program reads: where each comes from, never what it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +14,37 @@ JAVA_STORES = (".p12", ".jks")
 class SecretFile:
     """One file in a program's folder of secrets. On Kubernetes it is ``key`` of the Secret ``secret`` in the platform's
     namespace; on docker whoever runs the stack puts ``name`` into ``$CDC_SECRETS_DIR/<container>``. ``vault`` is the path under
-    which Vault keeps ``key``; empty for what is not from there."""
+    which Vault keeps ``key``; empty for what is not from there. With keys ``beside`` it, all read at once, the file has a line
+    ``key=value`` for each (docker only)."""
 
     name: str
     secret: str
     key: str
     vault: str = ""
+    beside: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All that it is made of."""
+        return (self.key, *self.beside)
 
     @property
     def is_text(self) -> bool:
         """Whether Vault's value is the file's content as it is."""
         return not self.key.endswith(JAVA_STORES)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One program and the files that it reads. ``containers`` are its instances on docker, and the names that it is called
+    by there; ``hosts`` the Services that it answers as on Kubernetes. ``pooled``: a client may reach one of its pods by a name
+    of that pod's own."""
+
+    workload: str
+    files: tuple[SecretFile, ...]
+    containers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    pooled: bool = False
 
 
 def referenced(reference: str, name: str, fallback: str) -> SecretFile:
@@ -42,6 +62,17 @@ def overlapping(file: SecretFile) -> tuple[SecretFile, ...]:
     """What lies beside a password that is rotated: the one after it and the one before it, which a client tries as well. While
     some have fetched the new ones and some have not, and whether or not the server has been told, one of the three is right."""
     return tuple(SecretFile(f"{file.name}.{end}", file.secret, f"{file.key}-{end}", file.vault) for end in (NEXT, PREVIOUS))
+
+
+def lines(values: Mapping[str, str]) -> str:
+    """The text of a file of several keys: Java's properties, and easily read by anybody else. Values are letters and digits."""
+    return "".join(f"{key}={value}\n" for key, value in sorted(values.items()))
+
+
+def read_lines(text: str) -> dict[str, str]:
+    """What :func:`lines` has written."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, sign, value in pairs if sign}
 
 
 def projected(files: Iterable[SecretFile]) -> dict[str, Any]:

@@ -28,6 +28,12 @@ POSTGRES_OPERATOR_IMAGE = "ghcr.io/cloudnative-pg/postgresql:17.6-standard-bookw
 MARIADB_IMAGE = "mariadb:11.4.8"
 """A long-term release, for development only; the tests run Debian's 10.11."""
 
+CASSANDRA = "5.0.9"
+CASSANDRA_IMAGE = f"cassandra:{CASSANDRA}"
+"""For development only. Debezium's agent is for one line of its releases, and runs on no newer Java than it."""
+DEBEZIUM_CASSANDRA = "3.4.1.Final"
+"""The newest for Cassandra 5 that Maven Central has."""
+
 REDIS_IMAGE = "redis:7.2.11-alpine"
 """Requirement B3 names 7.2, the last release under the BSD licence; the tests run Debian's 7.0."""
 
@@ -37,6 +43,11 @@ GRAFANA_IMAGE = "grafana/grafana:11.6.4"
 KAFKA_EXPORTER_IMAGE = "danielqsj/kafka-exporter:v1.9.0"
 """What Strimzi's kafkaExporter is too. Requirement A8's kafka-lag-exporter is archived since 2024."""
 PROBER_IMAGE = "prom/blackbox-exporter:v0.27.0"
+REDIS_EXPORTER_IMAGE = "oliver006/redis_exporter:v1.74.0-alpine"
+POSTGRES_EXPORTER_IMAGE = "quay.io/prometheuscommunity/postgres-exporter:v0.17.1"
+"""On Kubernetes CloudNativePG's servers tell of themselves, and this one asks existing servers."""
+NODE_EXPORTER_IMAGE = "prom/node-exporter:v1.9.1"
+"""Reads one file and nothing else of the machine; the tests run Debian's 1.5."""
 
 JAEGER_IMAGE = "jaegertracing/jaeger:2.13.0"
 """Jaeger 2 is a distribution of the OpenTelemetry Collector, and has all that the collector before it needs."""

@@ -3,7 +3,7 @@
 from components.core import versions
 from components.core.rendered import HealthCheck, Mount, Rendered, Workload
 from components.core.secrets import mounted
-from components.development import apply, vault
+from components.development import apply, cassandra, vault
 from components.development.derive import applies, secret_files
 from components.development.mariadb import DATA, RUN, SECRETS, SOCKET, START, USER, files
 from components.development.names import COMPONENT, MARIADB, MARIADB_PORT
@@ -13,6 +13,8 @@ from components.environment import EnvironmentSpec
 __all__ = ["COMPONENT", "render", "secret_files"]
 
 _VOLUME = f"{MARIADB}-data"
+_CASSANDRA_VOLUME = "cassandra-data"
+"""Where an agent looks for it, unless it is told otherwise."""
 
 
 def render(spec: EnvironmentSpec) -> Rendered:
@@ -21,12 +23,16 @@ def render(spec: EnvironmentSpec) -> Rendered:
     if development is None:
         return Rendered()
     workloads = [] if development.mariadb is None else [_mariadb(spec, development.mariadb)]
+    if development.cassandra is not None:
+        agent = spec.cassandra_agent
+        workloads.append(cassandra.workload(spec, development.cassandra, _CASSANDRA_VOLUME if agent is None else agent.volume))
     if development.vault is not None:
         workloads.append(vault.workload(development.vault))
     if applies(spec):
         workloads += apply.workloads(spec)
     written = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
-    return Rendered(workloads=tuple(workloads), volumes=(_VOLUME,) if development.mariadb is not None else (), files=written)
+    volumes = {mount.volume for workload in workloads for mount in workload.mounts if mount.volume is not None}
+    return Rendered(workloads=tuple(workloads), volumes=tuple(sorted(volumes)), files=written)
 
 
 def _mariadb(spec: EnvironmentSpec, mariadb: DevelopmentMariadbSpec) -> Workload:

@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from components.cassandra_agent.spec import SOURCES
 from components.component_spec import ComponentSpec
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, setting
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
+from components.development.cassandra_spec import DevelopmentCassandraSpec
 from components.development.derive import open_listener, readers
-from components.development.names import MARIADB
+from components.development.names import APPLICATION, CASSANDRA, MARIADB
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
 
 _MIB = 1 << 20
+_OWN = {MARIADB: {APPLICATION, "root"}, CASSANDRA: {APPLICATION, "cassandra"}}
+"""Users that every pipeline's must differ from."""
 
 
 class DevelopmentMariadbSpec(SpecModel):
@@ -67,6 +72,9 @@ class DevelopmentSpec(ComponentSpec):
     mariadb: DevelopmentMariadbSpec | None = setting(
         None, help="A MariaDB to read from; none when left out.", becomes="container mariadb"
     )
+    cassandra: DevelopmentCassandraSpec | None = setting(
+        None, help="A Cassandra node to read from; none when left out.", becomes="container cassandra"
+    )
     vault: DevelopmentVaultSpec | None = setting(
         None, help="A Vault to try things with, on 127.0.0.1:8200; none when left out.", becomes="container vault"
     )
@@ -75,6 +83,11 @@ class DevelopmentSpec(ComponentSpec):
         help="Whether topics, schemas and connectors are made, and kept so, unasked: by cdc apply, built from the project.",
         becomes="container cdc-apply",
     )
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.development.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """It is for docker, is read by somebody, and each of its users has one password."""
@@ -88,18 +101,27 @@ class DevelopmentSpec(ComponentSpec):
             )
         if self.vault is not None and environment.vault is not None and environment.vault.external is None:
             yield Problem("development.vault", "the environment runs a Vault of its own", "leave one of the two out")
-        if self.mariadb is None:
-            return
-        found = readers(environment)
-        if not found:
+        for name, declared in ((MARIADB, self.mariadb), (CASSANDRA, self.cassandra)):
+            if declared is not None:
+                yield from _unread(environment, name)
+        if self.cassandra is not None and environment.cassandra_agent is None:
             yield Problem(
-                "development.mariadb", "no pipeline reads it", f"write source: {{mariadb: {{host: {MARIADB}, …}}}} in one"
+                "development.cassandra", "nothing brings its changes to Kafka", f"write cassandraAgent: {{build: {SOURCES}}}"
             )
-        for index, reader in enumerate(found):
-            other = next((one for one in found[:index] if one.user == reader.user and one.password != reader.password), None)
-            if other is not None:
-                yield Problem(
-                    f"{reader.path}.password",
-                    f"user {reader.user} has another password in {other.path}",
-                    "write the same reference, or another user",
-                )
+
+
+def _unread(environment: "EnvironmentSpec", name: str) -> Iterator[Problem]:
+    """A database that nobody reads, or with two passwords for one user."""
+    found = readers(environment, name)
+    if not found:
+        yield Problem(f"development.{name}", "no pipeline reads it", f"write source: {{{name}: {{host: {name}, …}}}} in one")
+    for index, reader in enumerate(found):
+        if reader.user in _OWN[name]:
+            yield Problem(reader.path, f"user {reader.user} is the server's own", "write another one, such as debezium")
+        other = next((one for one in found[:index] if one.user == reader.user and one.password != reader.password), None)
+        if other is not None:
+            yield Problem(
+                f"{reader.path}.password",
+                f"user {reader.user} has another password in {other.path}",
+                "write the same reference, or another user",
+            )

@@ -2,17 +2,12 @@
 
 from components.core import versions
 from components.core.rendered import HealthCheck, Workload
-from components.core.secrets import SecretFile, mounted, referenced
-from components.development.names import COMPONENT, VAULT, VAULT_PORT
+from components.core.secrets import mounted
+from components.development.names import COMPONENT, TOKEN, VAULT, VAULT_PORT
 from components.development.spec import DevelopmentVaultSpec
 from components.vault.render_kubernetes import GROUP, USER
 
-START, SECRETS, TOKEN = "/etc/cdc/start.sh", "/run/secrets/vault", "root.token"
-
-
-def secret_files(vault: DevelopmentVaultSpec) -> tuple[SecretFile, ...]:
-    """The token that it is entered with."""
-    return (referenced(vault.token, TOKEN, "vault-development"),)
+START, SECRETS = "/etc/cdc/start.sh", "/run/secrets/vault"
 
 
 def workload(vault: DevelopmentVaultSpec) -> Workload:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.kubernetes import GRACE_SECONDS
 from components.core.model import DnsLabel, SecretReference, SpecModel, duplicates, setting
 from components.core.paths import format_step
 from components.core.quantities import Duration
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.haproxy.services import backends
 
 if TYPE_CHECKING:
@@ -30,18 +32,10 @@ class HaproxyTlsSpec(SpecModel):
     """Encryption between clients and HAProxy. The default references fit a Secret that cert-manager writes."""
 
     enabled: bool = setting(True, help="Whether clients' connections are encrypted.", becomes="bind … ssl")
-    certificate: SecretReference = setting(
-        "secret:haproxy-tls#tls.crt",
-        help="Reference to its certificate chain, PEM.",
-        becomes="file server.pem in its folder of secrets",
-    )
-    key: SecretReference = setting(
-        "secret:haproxy-tls#tls.key",
-        help="Reference to the certificate's private key, PEM.",
-        becomes="file server.pem.key in its folder of secrets",
-    )
-    ca: SecretReference = setting(
-        "secret:haproxy-tls#ca.crt",
+    certificate: SecretReference = tls.certificate("haproxy-tls", becomes="file server.pem in its folder of secrets")
+    key: SecretReference = tls.private_key("haproxy-tls", becomes="file server.pem.key in its folder of secrets")
+    ca: SecretReference = tls.authority(
+        "haproxy-tls",
         help="Reference to what signed the certificate, PEM; the platform's own clients trust it.",
         becomes="file haproxy-ca.pem in the clients' folders of secrets",
     )
@@ -161,6 +155,11 @@ class HaproxySpec(ComponentSpec):
         if self.resources.memory < 64 * _MIB:
             found.append(Problem("resources.memory", "is too little for HAProxy's buffers", "write at least 64Mi"))
         return found
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.haproxy.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """Frontends are those of the services that are declared."""

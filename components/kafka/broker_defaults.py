@@ -1,6 +1,7 @@
 """The broker configuration that both targets share: what a topic, an internal topic and a client get by default. Pure."""
 
-from components.kafka.spec import KafkaSpec, Scalar
+from components.core.model import Scalar
+from components.kafka.spec import KafkaSpec
 
 CONNECTION_RATE = "max.connection.creation.rate"
 

@@ -7,12 +7,13 @@ from difflib import get_close_matches
 from pydantic.alias_generators import to_camel
 
 from components.core.errors import Problem, shown
-from components.core.model import duplicates
+from components.core.model import Scalar, duplicates
 from components.core.names import metric_name
 from components.core.paths import format_step
 from components.kafka.settings import OTHER_TOPIC_KEYS, OWNED_TOPIC_KEYS, Kind, owner_of_broker_key
-from components.kafka.spec import KafkaSpec, Scalar, TopicSpec
+from components.kafka.spec import KafkaSpec
 from components.kafka.state import KafkaState, Topic
+from components.kafka.topic_spec import TopicSpec
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _NAMED_BY_USERS = ("kafka.topics", "pipelines")

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from components.core.context import Context
 from components.core.errors import Problem
 from components.core.secrets import SecretFile
+from components.kafka.logins import FIRST, MECHANISM, PASSWORD, login_file, login_name
 from components.kafka.spec import KafkaSpec, ListenerSpec
 
 CLUSTER_CA = "cluster-ca.pem"
 """The file of the CA that signs brokers' certificates, in a client's folder of secrets."""
 
-DIRECTORY_PROVIDER = {
-    "config.providers": "directory",
-    "config.providers.directory.class": "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+PROVIDERS = {
+    "directory": "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+    "file": "org.apache.kafka.common.config.provider.FileConfigProvider",
 }
-"""What a Java program needs to read :func:`secret_of`; Kafka's own clients, workers and tools all take it."""
+"""What a Java program needs to read :func:`secret_of`, and a login: Kafka's own clients, workers and tools all take them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class KafkaClient:
     tls: bool
     with_password: bool
     secrets: tuple[SecretFile, ...]
+    rotated: bool = False
+    """Whether its mechanism stands beside its password in a login."""
 
     @property
     def protocol(self) -> str:
@@ -42,8 +45,16 @@ class KafkaClient:
         if self.tls:
             settings |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": f"{folder}/{CLUSTER_CA}"}
         if self.with_password:
-            settings |= {"sasl.mechanism": "SCRAM-SHA-512", "sasl.jaas.config": scram_login(self.user, folder)}
+            login = f"{folder}/{login_name(self.user)}"
+            mechanism = f"${{file:{login}:{MECHANISM}}}" if self.rotated else FIRST
+            password = f"${{file:{login}:{PASSWORD}}}" if self.rotated else secret_of(folder, password_file(self.user))
+            settings |= {"sasl.mechanism": mechanism, "sasl.jaas.config": scram_login(self.user, password)}
         return settings
+
+    @property
+    def login(self) -> str | None:
+        """The name of its login, where that is a file of its own."""
+        return login_name(self.user) if self.with_password and self.rotated else None
 
 
 def password_file(user: str) -> str:
@@ -56,9 +67,20 @@ def secret_of(folder: str, file: str) -> str:
     return f"${{directory:{folder}:{file}}}"
 
 
-def scram_login(user: str, folder: str) -> str:
-    """The JAAS configuration of a user whose password is a file in ``folder``."""
-    password = secret_of(folder, password_file(user))
+def providers(rotated: bool, allowed: str | None = None) -> dict[str, str]:
+    """Settings of a Java program that reads secrets as configurations refer to them, in ``allowed`` and nowhere else; logins
+    too, where they are ``rotated``: their provider reads a file once for all its keys, so what it finds belongs together."""
+    names = ["directory", *(["file"] if rotated else [])]
+    settings = {"config.providers": ",".join(names)}
+    for name in names:
+        settings[f"config.providers.{name}.class"] = PROVIDERS[name]
+        if allowed is not None:
+            settings[f"config.providers.{name}.param.allowed.paths"] = allowed
+    return settings
+
+
+def scram_login(user: str, password: str) -> str:
+    """The JAAS configuration of a user; ``password`` is a reference."""
     return f'org.apache.kafka.common.security.scram.ScramLoginModule required username="{user}" password="{password}";'
 
 
@@ -87,10 +109,12 @@ def kafka_client(kafka: KafkaSpec, context: Context, user: str) -> KafkaClient:
     with_password = listener.authentication == "scram-sha-512"
     secrets = []
     if with_password:
-        secrets.append(SecretFile(password_file(user), user, "password"))
+        plain = SecretFile(password_file(user), user, PASSWORD)
+        secrets.append(login_file(user) if context.rotates_logins else plain)
     if listener.tls:
         secrets.append(SecretFile(CLUSTER_CA, f"{kafka.name}-cluster-ca-cert", "ca.crt"))
-    return KafkaClient(user, bootstrap(kafka, context, listener), listener.tls, with_password, tuple(secrets))
+    address = bootstrap(kafka, context, listener)
+    return KafkaClient(user, address, listener.tls, with_password, tuple(secrets), rotated=context.rotates_logins)
 
 
 def bootstrap(kafka: KafkaSpec, context: Context, listener: ListenerSpec) -> str:

@@ -10,9 +10,11 @@ from components.core.names import resource_name
 from components.core.paths import format_step
 from components.core.quantities import FOREVER
 from components.kafka.acls import group_acl, merged_acls, topic_acl
-from components.kafka.spec import AclSpec, KafkaSpec, TopicSpec, UserSpec
+from components.kafka.spec import KafkaSpec
 from components.kafka.state import AclBinding, KafkaState, Quota, Topic, User
+from components.kafka.topic_spec import TopicSpec
 from components.kafka.topics import PLATFORM_OWNER, min_isr, topic_config
+from components.kafka.user_spec import AclSpec, UserSpec
 from components.pipelines.spec import AccessSpec, PipelineSpec, PipelineUserSpec, TopicOverridesSpec
 from components.tenancy.spec import NamingSpec, QuotaSpec, TenantSpec
 

@@ -1,7 +1,10 @@
 """Who a node listens to, and how each side proves who it is: the listener sections of ``server.properties``. Pure."""
 
+from components.core.context import Context
+from components.core.model import Scalar
+from components.kafka.logins import FIRST, MECHANISMS
 from components.kafka.nodes import CONTROLLER_PORT, Node
-from components.kafka.spec import KafkaSpec, ListenerSpec, Scalar
+from components.kafka.spec import KafkaSpec, ListenerSpec
 
 Section = dict[str, Scalar]
 
@@ -11,11 +14,12 @@ CONTROLLER = f"CONTROLLER-{CONTROLLER_PORT}"
 """Names carry the port (Strimzi's habit): the ports of client listeners begin at 9092, so no client's name is one of these."""
 
 SECRETS = "/run/secrets/kafka"
-KEYSTORE = f"{SECRETS}/keystore.pem"
+KEYSTORE_FILE, CLUSTER_CA_FILE, CLIENTS_CA_FILE = "keystore.pem", "cluster-ca.pem", "clients-ca.pem"
+KEYSTORE = f"{SECRETS}/{KEYSTORE_FILE}"
 """The node's private key, then its certificate chain. Its certificate's CN, and one of its names, is the node's name."""
-CLUSTER_CA = f"{SECRETS}/cluster-ca.pem"
+CLUSTER_CA = f"{SECRETS}/{CLUSTER_CA_FILE}"
 """What signs nodes' certificates: whoever holds one of those is a super user."""
-CLIENTS_CA = f"{SECRETS}/clients-ca.pem"
+CLIENTS_CA = f"{SECRETS}/{CLIENTS_CA_FILE}"
 """What signs clients' certificates; apart from the other, so that issuing one to a client never makes it a node."""
 
 NODE_PRINCIPAL = "node:"
@@ -118,7 +122,7 @@ def internal_authentication(kafka: KafkaSpec, node: Node) -> Section:
     return section
 
 
-def client_authentication(kafka: KafkaSpec, node: Node) -> Section:
+def client_authentication(kafka: KafkaSpec, node: Node, context: Context) -> Section:
     """How clients prove who they are, listener by listener."""
     section: Section = {}
     for listener in kafka.listeners if node.is_broker else ():
@@ -128,8 +132,10 @@ def client_authentication(kafka: KafkaSpec, node: Node) -> Section:
             section[own_key(name, "ssl.principal.mapping.rules")] = f"RULE:{_COMMON_NAME}/$1/"
             section[own_key(name, "ssl.truststore.location")] = CLIENTS_CA
         elif listener.authentication == "scram-sha-512":
-            section[own_key(name, "sasl.enabled.mechanisms")] = "SCRAM-SHA-512"
-            section[own_key(name, "scram-sha-512.sasl.jaas.config")] = _SCRAM_LOGIN
+            mechanisms = MECHANISMS if context.rotates_logins else (FIRST,)
+            section[own_key(name, "sasl.enabled.mechanisms")] = ",".join(mechanisms)
+            for mechanism in mechanisms:
+                section[own_key(name, f"{mechanism.lower()}.sasl.jaas.config")] = _SCRAM_LOGIN
     return section
 
 

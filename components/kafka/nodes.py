@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from components.core.context import Context
-from components.kafka.spec import KafkaSpec, NodePoolSpec
+from components.kafka.node_spec import NodePoolSpec
+from components.kafka.spec import KafkaSpec
 
 FIRST_CONTROLLER_ID = 100
 """Brokers count from 0, controllers from here, so that a broker added later never takes a controller's id."""

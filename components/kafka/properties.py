@@ -44,7 +44,7 @@ def sections(kafka: KafkaSpec, node: Node, context: Context) -> dict[str, Sectio
         "Listeners": listeners.listeners(kafka, node),
         "Certificates": listeners.tls(kafka, node),
         "Authentication between nodes": listeners.internal_authentication(kafka, node),
-        "Authentication of clients": listeners.client_authentication(kafka, node),
+        "Authentication of clients": listeners.client_authentication(kafka, node, context),
         "Authorization": _authorization(kafka),
         "Storage": _storage(node),
         "Topics and clients": _defaults(kafka, node),

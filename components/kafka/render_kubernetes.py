@@ -10,7 +10,8 @@ from components.core.rendered import Manifest, Rendered
 from components.core.resources import ResourcesSpec
 from components.kafka.broker_defaults import CONNECTION_RATE, broker_defaults
 from components.kafka.network_policies import CLIENT_LABEL, egress_policies
-from components.kafka.spec import KafkaSpec, ListenerSpec, NodePoolSpec
+from components.kafka.node_spec import NodePoolSpec
+from components.kafka.spec import KafkaSpec, ListenerSpec
 from components.kafka.state import KafkaState
 from components.kafka.tiered import s3_configuration
 from components.kafka.topics_and_users import topic_manifests, user_manifests

@@ -1,122 +1,19 @@
 """What the user writes about Kafka (requirements A2, A6, A15, A17, A18, B2). Names follow Kafka's and Strimzi's own."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 from components.core import versions
 from components.core.errors import Problem
-from components.core.model import DnsLabel, SecretReference, SpecModel, Text, TopicName, TopicPattern, setting
-from components.core.quantities import ByteSize, CountRate, Duration, MessageSize, Retention, SegmentSize
+from components.core.model import DnsLabel, Scalar, SecretReference, SpecModel, setting
+from components.core.quantities import CountRate, Duration
 from components.core.resources import ResourcesSpec
+from components.kafka.node_spec import ControllerPoolSpec, NodePoolSpec, RackSpec
+from components.kafka.topic_spec import TopicDefaultsSpec, TopicSpec
+from components.kafka.user_spec import UserSpec
 from components.tenancy.spec import QuotaSpec
 
-Scalar = str | int | float | bool
-_MIB = 1 << 20
-_GIB = 1 << 30
 _DAY = 86_400_000
-
-
-class StorageSpec(SpecModel):
-    """The disks of one node; ``storage: 500Gi`` is short for ``storage: {size: 500Gi}``."""
-
-    shorthand: ClassVar[str | None] = "size"
-    size: ByteSize = setting(100 * _GIB, help="Size of each volume.", becomes="KafkaNodePool.spec.storage.volumes[].size")
-    volumes: int = setting(
-        1, help="Volumes per node (JBOD).", becomes="KafkaNodePool.spec.storage.volumes; log.dirs", ge=1, le=32
-    )
-    storage_class: str | None = setting(
-        None,
-        help="Storage class of the claims.",
-        becomes="KafkaNodePool.spec.storage.volumes[].class",
-        alias="class",
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        max_length=253,
-    )
-    type: Literal["persistent", "ephemeral"] = setting(
-        "persistent", help="Whether the data outlives the pod.", becomes="storage type persistent-claim or ephemeral"
-    )
-    keep: bool = setting(True, help="Keep the claims when the pool is deleted.", becomes="deleteClaim: false")
-
-
-class JvmSpec(SpecModel):
-    """The Java virtual machine; ``jvm: 2Gi`` is short for ``jvm: {heap: 2Gi}``."""
-
-    shorthand: ClassVar[str | None] = "heap"
-    heap: ByteSize | None = setting(
-        None,
-        help="Heap, minimum and maximum; half the memory when left out (the rest is page cache).",
-        becomes="jvmOptions -Xms and -Xmx; KAFKA_HEAP_OPTS",
-    )
-    options: Mapping[str, str] = setting(
-        dict, help="-XX options by name, such as MaxGCPauseMillis: '20'.", becomes='jvmOptions."-XX"'
-    )
-
-
-class NodePoolSpec(SpecModel):
-    """Nodes of one role; ``brokers: 3`` is short for ``brokers: {replicas: 3}``."""
-
-    shorthand: ClassVar[str | None] = "replicas"
-    replicas: int = setting(3, help="Number of nodes.", becomes="KafkaNodePool.spec.replicas; one container each", ge=0, le=100)
-    storage: StorageSpec = setting(
-        StorageSpec, help="The disks of each node.", becomes="KafkaNodePool.spec.storage; a volume each"
-    )
-    resources: ResourcesSpec = setting(
-        ResourcesSpec, help="CPU and memory of each node.", becomes="KafkaNodePool.spec.resources; container limits"
-    )
-    jvm: JvmSpec = setting(JvmSpec, help="JVM of each node.", becomes="KafkaNodePool.spec.jvmOptions")
-
-    @property
-    def heap_bytes(self) -> int:
-        return self.jvm.heap if self.jvm.heap is not None else self.resources.memory // 2
-
-    def problems(self) -> list[Problem]:
-        if self.heap_bytes < _MIB:
-            where = "jvm.heap" if self.jvm.heap is not None else "resources.memory"
-            return [Problem(where, "leaves the heap less than 1MiB", "write more")]
-        if self.heap_bytes >= self.resources.memory:
-            return [
-                Problem(
-                    "jvm.heap",
-                    "is not less than resources.memory: the node would be killed, or have no page cache",
-                    "write about half of the memory",
-                )
-            ]
-        return []
-
-
-class ControllerPoolSpec(NodePoolSpec):
-    """Dedicated controllers. They hold the cluster's metadata and no records, so that less is enough for them."""
-
-    storage: StorageSpec = setting(
-        lambda: StorageSpec(size="20Gi"), help="The disks of each node.", becomes="KafkaNodePool.spec.storage; a volume each"
-    )
-    resources: ResourcesSpec = setting(
-        lambda: ResourcesSpec(memory="2Gi"),
-        help="CPU and memory of each node.",
-        becomes="KafkaNodePool.spec.resources; container limits",
-    )
-
-
-class RackSpec(SpecModel):
-    """Spreads replicas over failure domains; ``racks: topology.kubernetes.io/zone`` is enough on Kubernetes."""
-
-    shorthand: ClassVar[str | None] = "topology_key"
-    topology_key: str = setting(
-        "topology.kubernetes.io/zone",
-        help="Node label that names the failure domain.",
-        becomes="Kafka.spec.kafka.rack and topologySpreadConstraints",
-        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-    )
-    names: tuple[DnsLabel, ...] = setting(
-        (), help="Rack names on the docker target, given to brokers in turn.", becomes="broker.rack"
-    )
-    max_skew: int = setting(
-        1,
-        help="Most by which two domains' node counts may differ.",
-        becomes="topologySpreadConstraints[].maxSkew",
-        ge=1,
-        le=2_147_483_647,
-    )
 
 
 class ListenerSpec(SpecModel):
@@ -240,138 +137,6 @@ class TieredStorageSpec(SpecModel):
         becomes="remote.log.storage.manager.class.path",
     )
     config: Mapping[str, Scalar] = setting(dict, help="Further settings of the remote storage manager.", becomes="rsm.config.*")
-
-
-class TopicDefaultsSpec(SpecModel):
-    """What a topic has unless it says otherwise."""
-
-    partitions: int = setting(
-        10, help="Number of partitions.", becomes="num.partitions and each topic's partitions", ge=1, le=100_000
-    )
-    replicas: int | None = setting(
-        None,
-        help="Replication factor; 3, or the number of brokers when fewer.",
-        becomes="default.replication.factor and each topic's replicas",
-        ge=1,
-        le=32_767,
-    )
-    min_in_sync_replicas: int | None = setting(
-        None,
-        help="Replicas that must have a write; one less than replicas (at least 1).",
-        becomes="min.insync.replicas",
-        ge=1,
-        le=32_767,
-    )
-    retention: Retention = setting(7 * _DAY, help="How long records are kept.", becomes="retention.ms")
-    dlq_retention: Retention = setting(30 * _DAY, help="How long dead letters are kept.", becomes="retention.ms of DLQ topics")
-    segment: SegmentSize = setting(_GIB, help="Size of one log segment.", becomes="segment.bytes")
-    compression: Literal["lz4", "zstd", "snappy", "gzip", "producer", "uncompressed"] = setting(
-        "lz4", help="Compression on disk.", becomes="compression.type"
-    )
-    max_message: MessageSize = setting(_MIB, help="Largest record batch.", becomes="max.message.bytes")
-
-
-class TopicSpec(SpecModel):
-    """A topic that no pipeline derives."""
-
-    name: TopicName = setting(help="The topic's name.", becomes="KafkaTopic.spec.topicName")
-    resource_name: DnsLabel | None = setting(
-        None,
-        help="Name of the Kubernetes object, when the one made of the topic's name collides.",
-        becomes="KafkaTopic.metadata.name",
-    )
-    tenant: DnsLabel | None = setting(None, help="The tenant that owns it.", becomes="label cdc.platform/tenant")
-    owner: str | None = setting(
-        None, help="Who answers for it, when not the tenant's owner.", becomes="annotation cdc.platform/owner", min_length=1
-    )
-    partitions: int | None = setting(None, help="Number of partitions.", becomes="KafkaTopic.spec.partitions", ge=1, le=100_000)
-    replicas: int | None = setting(None, help="Replication factor.", becomes="KafkaTopic.spec.replicas", ge=1, le=32_767)
-    min_in_sync_replicas: int | None = setting(
-        None, help="Replicas that must have a write.", becomes="min.insync.replicas", ge=1, le=32_767
-    )
-    retention: Retention | None = setting(None, help="How long records are kept.", becomes="retention.ms")
-    retention_size: ByteSize | None = setting(None, help="Most bytes kept per partition.", becomes="retention.bytes")
-    segment: SegmentSize | None = setting(None, help="Size of one log segment.", becomes="segment.bytes")
-    max_message: MessageSize | None = setting(None, help="Largest record batch.", becomes="max.message.bytes")
-    cleanup: Literal["delete", "compact", "compact,delete"] = setting(
-        "delete", help="What happens to old records.", becomes="cleanup.policy"
-    )
-    tiered: bool | None = setting(
-        None,
-        help="Whether old segments go to the object store; yes when the cluster tiers and the topic only deletes.",
-        becomes="remote.storage.enable",
-    )
-    config: Mapping[str, Scalar] = setting(
-        dict, help="Further topic configuration in Kafka's own keys.", becomes="KafkaTopic.spec.config"
-    )
-
-
-class AclSpec(SpecModel):
-    """One allowed binding, for what produces/consumes cannot say."""
-
-    resource: Literal["topic", "group", "cluster", "transactionalId"] = setting(
-        help="Kind of resource.", becomes="acls[].resource.type"
-    )
-    name: str = setting("", help="Its name; empty for the cluster.", becomes="acls[].resource.name")
-    pattern: Literal["literal", "prefix"] = setting(
-        "literal", help="Whether name is the whole name or its beginning.", becomes="acls[].resource.patternType"
-    )
-    operations: tuple[
-        Literal[
-            "All",
-            "Read",
-            "Write",
-            "Create",
-            "Delete",
-            "Alter",
-            "Describe",
-            "ClusterAction",
-            "AlterConfigs",
-            "DescribeConfigs",
-            "IdempotentWrite",
-        ],
-        ...,
-    ] = setting(help="Allowed operations.", becomes="acls[].operations", min_length=1)
-    host: str = setting("*", help="Address the client connects from.", becomes="acls[].host", min_length=1)
-
-    def problems(self) -> list[Problem]:
-        if self.resource != "cluster" and not self.name:
-            return [Problem("name", f"a {self.resource} needs a name", "write the name, or * with pattern: literal for all")]
-        return []
-
-
-class UserSpec(SpecModel):
-    """A user that no pipeline derives."""
-
-    name: DnsLabel = setting(help="The user's name; its principal is User:<name>.", becomes="KafkaUser.metadata.name")
-    tenant: DnsLabel | None = setting(None, help="The tenant it belongs to.", becomes="label cdc.platform/tenant; its quota")
-    owner: str | None = setting(None, help="Who answers for it.", becomes="annotation cdc.platform/owner", min_length=1)
-    authentication: Literal["scram-sha-512", "tls"] = setting(
-        "scram-sha-512", help="How it proves who it is.", becomes="KafkaUser.spec.authentication"
-    )
-    password: SecretReference | None = setting(
-        None,
-        help="Reference to its password; Strimzi makes one when left out.",
-        becomes="authentication.password.valueFrom.secretKeyRef",
-    )
-    quota: QuotaSpec = setting(QuotaSpec, help="Its quota, when not the tenant's.", becomes="KafkaUser.spec.quotas")
-    produces: tuple[TopicPattern, ...] = setting(
-        (), help="Topics it writes; a trailing * means a prefix.", becomes="Write and Describe ACLs"
-    )
-    consumes: tuple[TopicPattern, ...] = setting(
-        (), help="Topics it reads; a trailing * means a prefix.", becomes="Read and Describe ACLs"
-    )
-    groups: tuple[Text, ...] = setting(
-        (), help="Consumer groups it joins; a trailing * means a prefix.", becomes="Read ACLs on groups"
-    )
-    acls: tuple[AclSpec, ...] = setting((), help="Further ACLs.", becomes="KafkaUser.spec.authorization.acls")
-
-    def problems(self) -> list[Problem]:
-        if self.authentication == "tls" and self.password is not None:
-            return [
-                Problem("password", "is of no use to a user that shows a certificate", "leave it out, or use scram-sha-512")
-            ]
-        return []
 
 
 class ClusterQuotasSpec(SpecModel):

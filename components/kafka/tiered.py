@@ -1,6 +1,7 @@
 """What the remote storage manager is told (KIP-405; Aiven's plugin for S3-compatible stores). Pure."""
 
-from components.kafka.spec import Scalar, TieredStorageSpec
+from components.core.model import Scalar
+from components.kafka.spec import TieredStorageSpec
 
 S3_STORAGE_CLASS = "io.aiven.kafka.tieredstorage.storage.s3.S3Storage"
 CHUNK_BYTES = 4 << 20

@@ -1,8 +1,9 @@
 """What every topic says for itself, and the topics that the platform's own programs keep their state in. Pure."""
 
+from components.core.model import Scalar
 from components.core.names import resource_name
 from components.core.quantities import FOREVER
-from components.kafka.spec import KafkaSpec, Scalar
+from components.kafka.spec import KafkaSpec
 from components.kafka.state import Topic
 
 PLATFORM_OWNER = "platform"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.cassandra_agent.render import agent_name
+from components.cassandra_agent.properties import agent_name
 from components.connect.derive import has_sink_connector, has_source_connector
 from components.connect.names import Role, connector_name
 from components.environment import EnvironmentSpec

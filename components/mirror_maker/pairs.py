@@ -9,6 +9,7 @@ from components.core.errors import Problem
 from components.core.quantities import format_duration
 from components.kafka.state import Topic
 from components.mirror_maker import derive
+from components.vault.source_rotation import shared_accounts
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
@@ -113,6 +114,7 @@ def _source_problems(spec: "EnvironmentSpec", mirror: "MirrorMakerSpec", source:
     yield from _topic_problems(spec, mirror, source)
     yield from _registry_problems(spec, mirror, source)
     yield from _connect_problems(spec, source)
+    yield from shared_accounts(spec, source)
 
 
 def _topic_problems(spec: "EnvironmentSpec", mirror: "MirrorMakerSpec", source: "EnvironmentSpec") -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from components.core.properties_text import Scalar, dump
 from components.core.rendered import HealthCheck, Rendered, Workload
 from components.core.secrets import mounted
 from components.environment import EnvironmentSpec
-from components.kafka.clients import DIRECTORY_PROVIDER, kafka_client
+from components.kafka.clients import kafka_client, providers
 from components.mirror_maker import derive, metrics, settings
 from components.mirror_maker.names import COMPONENT, REST_PORT, SOURCE, node_name, source_client
 from components.mirror_maker.spec import MirrorMakerSpec
@@ -94,7 +94,7 @@ def mm2_properties(mirror: MirrorMakerSpec, spec: EnvironmentSpec, node: str) ->
     return dump(
         {
             "Clusters": {"clusters": f"{source},{target}"},
-            "Secrets": _secrets() if _has_secrets(mirror, spec) else {},
+            "Secrets": _secrets(spec) if _has_secrets(mirror, spec) else {},
             "Nodes of this MirrorMaker": {
                 "dedicated.mode.enable.internal.rest": True,
                 "listeners": f"http://{node}:{REST_PORT}",
@@ -114,8 +114,8 @@ def _has_secrets(mirror: MirrorMakerSpec, spec: EnvironmentSpec) -> bool:
     return any(client.secrets for client in clients)
 
 
-def _secrets() -> Section:
-    return {**DIRECTORY_PROVIDER, "config.providers.directory.param.allowed.paths": SECRETS}
+def _secrets(spec: EnvironmentSpec) -> Section:
+    return {**providers(spec.context.rotates_logins, SECRETS)}
 
 
 def _heartbeats(mirror: MirrorMakerSpec, spec: EnvironmentSpec) -> Section:

@@ -11,8 +11,9 @@ from components.core.errors import Problem, WrongValue, shown
 from components.core.model import DnsLabel, SecretReference, SpecModel, Text, TopicPattern, setting
 from components.core.quantities import ByteSize, Duration
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.kafka.clients import listener_problems
-from components.kafka.spec import JvmSpec
+from components.kafka.node_spec import JvmSpec
 from components.kafka.state import KafkaState
 from components.mirror_maker import derive
 from components.tenancy.spec import QuotaSpec
@@ -219,6 +220,11 @@ class MirrorMakerSpec(ComponentSpec):
         if self.heap_bytes >= self.resources.memory:
             found.append(Problem("jvm.heap", "is not less than resources.memory", "write about half of the memory"))
         return found
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.mirror_maker.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """What one file alone shows; :mod:`components.mirror_maker.pairs` has what both show."""

@@ -6,6 +6,7 @@ from components.kafka.render_docker import COMPONENT as KAFKA
 from components.observability import alerts_of_pipelines as pipelines
 from components.observability import alerts_of_platform as platform
 from components.observability.alert import Alert
+from components.observability.alerts_of_stores import stores
 from components.observability.scraping import MIRROR_MAKER, jobs, tls_ports
 from components.schema_registry import derive as registry
 from components.tracing.names import COLLECTOR
@@ -29,6 +30,7 @@ def alerts(spec: EnvironmentSpec) -> tuple[Alert, ...]:
         found += platform.certificates(spec)
     if spec.backup is not None and spec.target == "kubernetes":
         found += platform.backups(spec)
+    found += stores(spec)
     if COLLECTOR in scraped:
         found += platform.spans()
     return tuple(found)

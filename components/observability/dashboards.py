@@ -3,6 +3,7 @@
 from components.mirror_maker import metrics as mirror
 from components.observability import jmx
 from components.observability.alert import LEADERLESS, TIME_LEFT
+from components.observability.dashboard_of_stores import STORES
 from components.observability.dashboard_rows import PIPELINES, WORKERS
 from components.observability.panels import Dashboard, Panel, Queries, Variable
 
@@ -86,4 +87,4 @@ DISASTER_RECOVERY = Dashboard(
     ),
 )
 
-DASHBOARDS = (PIPELINES, WORKERS, BROKERS, DISASTER_RECOVERY)
+DASHBOARDS = (PIPELINES, WORKERS, BROKERS, DISASTER_RECOVERY, STORES)

@@ -8,7 +8,8 @@ from components.core.quantities import format_duration
 from components.core.rendered import HealthCheck, Mount, Rendered, Workload
 from components.core.secrets import mounted, referenced
 from components.environment import EnvironmentSpec
-from components.kafka.clients import CLUSTER_CA, kafka_client, password_file
+from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
+from components.kafka.logins import MECHANISM, PASSWORD
 from components.kafka.nodes import nodes
 from components.observability import prober, rules
 from components.observability.dashboards import DASHBOARDS
@@ -16,13 +17,15 @@ from components.observability.derive import USER as EXPORTER_USER
 from components.observability.names import (
     CERTIFICATES,
     COMPONENT,
+    EXPORTER,
     GRAFANA,
     GRAFANA_PORT,
     PROBER,
     PROBER_PORT,
     PROMETHEUS,
 )
-from components.observability.scraping import EXPORTER, EXPORTER_PORT, PROMETHEUS_PORT, Job, jobs, tls_ports
+from components.observability.render_companions import workloads as companions
+from components.observability.scraping import EXPORTER_PORT, PROMETHEUS_PORT, WITHOUT_SCHEME, Job, jobs, tls_ports
 from components.observability.spec import ObservabilitySpec
 
 FOLDER = "/etc/cdc"
@@ -45,6 +48,7 @@ def render(spec: EnvironmentSpec, observed: ObservabilitySpec) -> Rendered:
         workloads.append(_grafana(observed))
     if tls_ports(spec):
         workloads.append(_prober(observed))
+    workloads += companions(spec)
     files = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
     volumes = tuple(sorted({mount.volume for workload in workloads for mount in workload.mounts if mount.volume}))
     return Rendered(workloads=tuple(workloads), volumes=volumes, files=files)
@@ -105,6 +109,9 @@ def prometheus_yml(spec: EnvironmentSpec, observed: ObservabilitySpec) -> str:
 
 
 def _scrape(job: Job) -> dict[str, Any]:
+    if job.asked:
+        [(host, _)] = job.hosts
+        return _asked(job.name, job.path, job.asked, f"{host}:{job.port}")
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for host, labels in job.hosts:
         groups.setdefault(tuple(labels.items()), []).append(f"{host}:{job.port}")
@@ -114,15 +121,20 @@ def _scrape(job: Job) -> dict[str, Any]:
 
 def _probes(ports: tuple[str, ...]) -> dict[str, Any]:
     """Each port is asked by the prober; what is said of it is about the port."""
+    asked = _asked(CERTIFICATES, "/probe", ports, f"{PROBER}:{PROBER_PORT}")
+    return {**asked, "params": {"module": [prober.MODULE]}}
+
+
+def _asked(name: str, path: str, targets: tuple[str, ...], program: str) -> dict[str, Any]:
+    """One ``program`` is asked about each target; the metrics' instance is the target, without what it is spoken to in."""
     return {
-        "job_name": CERTIFICATES,
-        "metrics_path": "/probe",
-        "params": {"module": [prober.MODULE]},
-        "static_configs": [{"targets": list(ports)}],
+        "job_name": name,
+        "metrics_path": path,
+        "static_configs": [{"targets": list(targets)}],
         "relabel_configs": [
             {"source_labels": ["__address__"], "target_label": "__param_target"},
-            {"source_labels": ["__param_target"], "target_label": "instance"},
-            {"target_label": "__address__", "replacement": f"{PROBER}:{PROBER_PORT}"},
+            {"source_labels": ["__param_target"], "regex": WITHOUT_SCHEME, "target_label": "instance"},
+            {"target_label": "__address__", "replacement": program},
         ],
     }
 
@@ -154,13 +166,22 @@ def exporter_script(spec: EnvironmentSpec) -> str:
         arguments += ["--tls.enabled", f"--tls.ca-file={EXPORTER_SECRETS}/{CLUSTER_CA}"]
     lines = ["set -eu", "umask 077"]
     if client.with_password:
-        arguments += ["--sasl.enabled", "--sasl.mechanism=scram-sha512", f"--sasl.username={client.user}"]
-        password = f'password=$(cat "{EXPORTER_SECRETS}/{password_file(client.user)}")'
-        written = f"printf '%s\\n' {shlex.join(arguments)} \"--sasl.password=$password\""
-        lines += [password, f"{written} > {ARGUMENTS}", f"exec kafka_exporter @{ARGUMENTS}"]
+        arguments += ["--sasl.enabled", f"--sasl.username={client.user}"]
+        given = '"--sasl.mechanism=${mechanism}" "--sasl.password=${password}"'
+        written = f"printf '%s\\n' {shlex.join(arguments)} {given}"
+        lines += [_login(client), f"{written} > {ARGUMENTS}", f"exec kafka_exporter @{ARGUMENTS}"]
     else:
         lines.append(f"exec kafka_exporter {shlex.join(arguments)}")
     return "\n".join(lines)
+
+
+def _login(client: KafkaClient) -> str:
+    """Sets ``mechanism``, as the exporter calls it, and ``password``: of a login both in one reading, so that they belong
+    together."""
+    if client.login is None:
+        return f'mechanism=scram-sha512 password=$(cat "{EXPORTER_SECRETS}/{password_file(client.user)}")'
+    cases = f"{MECHANISM}) mechanism=scram-sha${{value##*-}} ;; {PASSWORD}) password=${{value}} ;;"
+    return f'while IFS="=" read -r key value; do case $key in {cases} esac; done < "{EXPORTER_SECRETS}/{client.login}"'
 
 
 def _prober(observed: ObservabilitySpec) -> Workload:

@@ -22,7 +22,8 @@ from components.observability.names import (
     PROBER,
     PROBER_PORT,
 )
-from components.observability.scraping import Job, jobs, tls_ports
+from components.observability.render_companions import manifests as companions
+from components.observability.scraping import WITHOUT_SCHEME, Job, jobs, tls_ports
 from components.observability.spec import ObservabilitySpec
 
 API_VERSION = "monitoring.coreos.com/v1"
@@ -37,9 +38,8 @@ def manifests(spec: EnvironmentSpec, observed: ObservabilitySpec) -> Iterator[Ma
     for name, groups in rules.documents(spec).items():
         yield manifest(COMPONENT, context, API_VERSION, "PrometheusRule", name, labels=chosen, spec={"groups": groups})
     for job in jobs(spec):
-        yield manifest(
-            COMPONENT, context, API_VERSION, "PodMonitor", job.name, labels=chosen, spec=_pod_monitor(spec, observed, job)
-        )
+        kind, body = ("Probe", _asked(spec, observed, job)) if job.asked else ("PodMonitor", _pod_monitor(spec, observed, job))
+        yield manifest(COMPONENT, context, API_VERSION, kind, job.name, labels=chosen, spec=body)
         yield _scraped(spec, observed, f"scrape-{job.name}", job.pods, job.port)
     for dashboard in DASHBOARDS:
         yield manifest(
@@ -55,6 +55,7 @@ def manifests(spec: EnvironmentSpec, observed: ObservabilitySpec) -> Iterator[Ma
     if spec.connect is not None:
         yield config_map(COMPONENT, CONNECT_METRICS, context, {CONFIG_KEY: jmx.connect_rules()})
     yield from _certificates(spec, observed)
+    yield from companions(spec)
 
 
 def _pod_monitor(spec: EnvironmentSpec, observed: ObservabilitySpec, job: Job) -> Body:
@@ -77,6 +78,18 @@ def _pod_monitor(spec: EnvironmentSpec, observed: ObservabilitySpec, job: Job) -
         "selector": {"matchLabels": dict(job.pods)},
         "namespaceSelector": {"matchNames": [spec.context.namespace]},
         "podMetricsEndpoints": [endpoint],
+    }
+
+
+def _asked(spec: EnvironmentSpec, observed: ObservabilitySpec, job: Job) -> Body:
+    """One program is asked about each address."""
+    [(host, _)] = job.hosts
+    bare = [{"sourceLabels": ["__param_target"], "regex": WITHOUT_SCHEME, "targetLabel": "instance"}]
+    return {
+        "jobName": job.name,
+        "interval": format_duration(observed.scrape_interval),
+        "prober": {"url": f"{host}.{spec.context.namespace}.svc:{job.port}", "path": job.path},
+        "targets": {"staticConfig": {"static": list(job.asked), "relabelingConfigs": bare}},
     }
 
 

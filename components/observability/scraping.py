@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from components.connect.derive import worker_names
 from components.connect.names import COLOURS
@@ -16,7 +17,18 @@ from components.kafka.nodes import nodes
 from components.kafka.render_docker import COMPONENT as KAFKA
 from components.mirror_maker.names import node_name
 from components.observability.derive import agent
+from components.observability.names import (
+    BACKUP_EXPORTER,
+    BACKUP_EXPORTER_PORT,
+    EXPORTER,
+    POSTGRES_EXPORTER,
+    POSTGRES_EXPORTER_PORT,
+    REDIS_EXPORTER,
+    REDIS_EXPORTER_PORT,
+)
+from components.postgres import derive as postgres
 from components.redis import derive as redis
+from components.redis.spec import RedisSpec
 from components.schema_registry import derive as registry
 from components.sink.companions import processor_name
 from components.sink.derive import pipelines, worker_name
@@ -25,10 +37,11 @@ from components.tracing import names as tracing
 from components.vault.names import NAME as VAULT
 from components.vault.spec import PORT as VAULT_PORT
 
-EXPORTER = "kafka-exporter"
 EXPORTER_PORT = 9308
 MIRROR_MAKER = "mirror-maker"
 PROMETHEUS_PORT = 9090
+WITHOUT_SCHEME = "(?:[a-z]+://)?(.*)"
+"""What stays of an address that a program is asked about, as Prometheus' regular expression."""
 _POD_LABEL = "cdc.platform/"
 _CLUSTER = "strimzi.io/cluster"
 
@@ -37,7 +50,8 @@ _CLUSTER = "strimzi.io/cluster"
 class Job:
     """Programs of one kind. On docker they are ``hosts`` with the labels that their metrics get; on Kubernetes the pods with
     the labels ``pods``, whose metrics get the labels ``from_pods``: the name of one and the pod's label that it comes from.
-    ``declared`` is a port that the pods' containers name, where that of the metrics is not one."""
+    ``declared`` is a port that the pods' containers name, where that of the metrics is not one. ``asked`` are addresses that
+    the one program tells of, in place of itself: Prometheus names each, and the metrics are about that one."""
 
     name: str
     port: int
@@ -46,11 +60,12 @@ class Job:
     from_pods: Mapping[str, str] = field(default_factory=dict)
     path: str = "/metrics"
     declared: int | None = None
+    asked: tuple[str, ...] = ()
 
 
 def jobs(spec: EnvironmentSpec) -> tuple[Job, ...]:
     """In order of their names."""
-    found = [*_kafka(spec), *_connect(spec), *_mirror_maker(spec), *_front(spec), *_sink(spec), *_tracing(spec)]
+    found = [*_kafka(spec), *_connect(spec), *_mirror_maker(spec), *_front(spec), *_sink(spec), *_tracing(spec), *_stores(spec)]
     return tuple(sorted(found, key=lambda job: job.name))
 
 
@@ -121,6 +136,44 @@ def _tracing(spec: EnvironmentSpec) -> Iterator[Job]:
     if spec.tracing is not None:
         pods = {"app.kubernetes.io/name": tracing.COLLECTOR}
         yield Job(tracing.COLLECTOR, tracing.METRICS_PORT, pods, _plain(tracing.COLLECTOR))
+
+
+def watched_redis(spec: EnvironmentSpec) -> bool:
+    """Whether Redis has an exporter."""
+    return spec.observability is not None and spec.redis is not None and spec.observability.redis_exporter.enabled
+
+
+def watched_postgres(spec: EnvironmentSpec) -> Literal["operator", "exporter"] | None:
+    """Who tells of PostgreSQL: the servers of CloudNativePG themselves, or an exporter."""
+    if spec.observability is None or spec.postgres is None or not spec.observability.postgres_exporter.enabled:
+        return None
+    return "operator" if spec.target == "kubernetes" and spec.postgres.external is None else "exporter"
+
+
+def watched_backups(spec: EnvironmentSpec) -> bool:
+    """Whether somebody tells how old they are. On Kubernetes kube-state-metrics does."""
+    observed = spec.observability
+    return observed is not None and spec.backup is not None and spec.target == "docker" and observed.backup_exporter.enabled
+
+
+def redis_addresses(spec: EnvironmentSpec, server: RedisSpec) -> tuple[str, ...]:
+    """Of nodes, then of Sentinels, as the exporter is told them."""
+    scheme = "rediss" if server.tls.enabled else "redis"
+    nodes = [f"{scheme}://{host}:{redis.PORT}" for host in redis.node_hosts(spec, server)]
+    return (*nodes, *(f"{scheme}://{host}:{redis.SENTINEL_PORT}" for host in redis.sentinel_hosts(spec, server)))
+
+
+def _stores(spec: EnvironmentSpec) -> Iterator[Job]:
+    if watched_redis(spec) and spec.redis is not None:
+        pods, asked = {"app.kubernetes.io/name": REDIS_EXPORTER}, redis_addresses(spec, spec.redis)
+        yield Job(redis.NAME, REDIS_EXPORTER_PORT, pods, _plain(REDIS_EXPORTER), path="/scrape", asked=asked)
+    if watched_postgres(spec) == "operator":
+        yield Job(postgres.NAME, POSTGRES_EXPORTER_PORT, postgres.PODS, from_pods={"node": "cnpg.io/instanceName"})
+    elif watched_postgres(spec) == "exporter":
+        pods = {"app.kubernetes.io/name": POSTGRES_EXPORTER}
+        yield Job(postgres.NAME, POSTGRES_EXPORTER_PORT, pods, _plain(POSTGRES_EXPORTER))
+    if watched_backups(spec):
+        yield Job("backup", BACKUP_EXPORTER_PORT, {}, _plain(BACKUP_EXPORTER))
 
 
 def tls_ports(spec: EnvironmentSpec) -> Mapping[str, str]:

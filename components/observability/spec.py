@@ -8,6 +8,7 @@ from components.core.errors import Problem
 from components.core.model import DnsLabel, SecretReference, SpecModel, Text, setting
 from components.core.quantities import ByteSize, Duration, Percent
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
 from components.observability.derive import kafka_state
@@ -110,6 +111,15 @@ class ExporterSpec(SpecModel):
     )
 
 
+class CompanionSpec(ExporterSpec):
+    """One that stands beside a store."""
+
+    enabled: bool = setting(True, help="Whether what it tells of is watched.", becomes="scrape jobs, alerts and the exporter")
+    resources: ResourcesSpec = setting(
+        lambda: ResourcesSpec(cpu="50m", memory="64Mi"), help="CPU and memory.", becomes="container resources"
+    )
+
+
 class ObservabilitySpec(ComponentSpec):
     """Exporters, rules, monitors and dashboards. ``observability: {}`` is enough."""
 
@@ -138,6 +148,19 @@ class ObservabilitySpec(ComponentSpec):
     prober: ExporterSpec = setting(
         ExporterSpec, help="Reads the certificate of every TLS port.", becomes="Deployment and container prober"
     )
+    redis_exporter: CompanionSpec = setting(
+        CompanionSpec, help="Asks Redis and its Sentinels how they are.", becomes="Deployment and container redis-exporter"
+    )
+    postgres_exporter: CompanionSpec = setting(
+        CompanionSpec,
+        help="Asks PostgreSQL how it is: on docker, and an existing server; CloudNativePG's tell of themselves.",
+        becomes="Deployment and container postgres-exporter; PodMonitor postgres",
+    )
+    backup_exporter: CompanionSpec = setting(
+        CompanionSpec,
+        help="On docker: shows how old the newest backup is. On Kubernetes kube-state-metrics tells of the CronJobs.",
+        becomes="container backup-exporter",
+    )
     jmx_agent: str | None = setting(
         None,
         help="On docker: where the images of brokers, Connect and MirrorMaker have the JMX exporter's agent; a shell pattern. "
@@ -154,6 +177,11 @@ class ObservabilitySpec(ComponentSpec):
             remedy = "write 5s to 2m: alerts look back over five minutes, and need some samples in them"
             return [Problem("scrapeInterval", "is too often or too seldom", remedy)]
         return []
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.observability.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         if environment.target == "docker":

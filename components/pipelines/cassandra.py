@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, TableName, setting
+from components.core.paths import format_step
 from components.core.quantities import Duration
+from components.pipelines.personal import PersonalDataSpec
 
 OnAmbiguous = Literal["reread", "audit", "refuse"]
 _DAY = 86_400_000
+_MASKED_AS_TEXT = frozenset({"ascii", "text", "varchar", "tinyint", "smallint", "int", "bigint", "boolean", "uuid", "timeuuid"})
+_WHOLE = ("redact", "clear")
+"""Rules for values of every type."""
 
 
 class CassandraTableSpec(SpecModel):
@@ -51,3 +57,19 @@ class CassandraMergeSpec(SpecModel):
     def rereads(self) -> bool:
         """Whether a worker reads from Cassandra."""
         return "reread" in {self.ambiguous, *(table.ambiguous for table in self.tables.values())}
+
+    def mask_problems(self, personal: Mapping[str, PersonalDataSpec]) -> list[Problem]:
+        """Masks that a table of Cassandra's cannot have: of parts of a column, and of values that are no text."""
+        found = []
+        for table, data in sorted(personal.items()):
+            types = self.tables[table].columns if table in self.tables else {}
+            for column, mask in sorted(data.columns.items()):
+                path = f"personalData{format_step(table)}.columns{format_step(column)}"
+                kind = types.get(column, "text").lower().removesuffix(" static").strip()
+                if any(sign in column for sign in ".[<"):
+                    said = "names a part of a column; fields of types and elements of collections cannot be masked alone"
+                    found.append(Problem(path, said, "name the whole column, and redact it"))
+                elif mask.rule not in _WHOLE and kind not in _MASKED_AS_TEXT:
+                    said = f"is {kind}, and only text, integers, booleans and UUIDs can be hashed, tokenized or shown in part"
+                    found.append(Problem(path, said, "write redact, which leaves NULL"))
+        return found

@@ -87,6 +87,12 @@ class DatabaseSourceSpec(SpecModel):
         help="Encryption of the way to it, `{}` at the least; in plain text when left out.",
         becomes="database.ssl.mode that verifies the host's name; advanced.ssl-engine-factory of the agent",
     )
+    rotate: bool = setting(
+        False,
+        help="Whether `cdc vault rotate` changes the password, which must lie in Vault. MySQL and MariaDB only, which keep two "
+        "for one user; docs/runbooks/secret-rotation.md says which rights that takes.",
+        becomes="what cdc vault rotate changes",
+    )
     tables: tuple[TableName, ...] = setting(
         help="Captured tables as <database>.<table> (Cassandra: <keyspace>.<table>).",
         becomes="one change topic each; table.include.list",
@@ -118,6 +124,11 @@ class SourceSpec(SpecModel):
         if self.chosen is None:
             return [Problem("", "needs exactly one source", "write one of mysql, mariadb or cassandra")]
         kind, source = self.chosen
+        if source.rotate and kind == "cassandra":
+            said = "a role of Cassandra has one password, and an agent that reads would be refused"
+            return [Problem("cassandra.rotate", said, "leave it out, and see docs/adr/0010-passwords-in-threes.md")]
+        if source.rotate and not source.password.startswith("vault:"):
+            return [Problem(f"{kind}.password", "does not lie in Vault, where rotated ones do", "write vault:<path>#<key>")]
         if source.tls is not None and kind != "cassandra" and _is_address(source.host):
             said = "is an address: the reader of the binary log looks its name up, and compares the certificate with that"
             return [Problem(f"{kind}.host", said, "write the name that is in the certificate")]
@@ -310,6 +321,7 @@ class PipelineSpec(SpecModel):
         ]  # fmt: skip
         if kind != "cassandra" and self.cassandra != CassandraMergeSpec():
             found.append(Problem("cassandra", f"is about sources of Cassandra, and this one is of {kind}", "leave it out"))
+        found += self.cassandra.mask_problems(self.personal_data) if kind == "cassandra" else []
         named += [(f"cassandra.tables{format_step(table)}", table) for table in sorted(self.cassandra.tables)]
         named += [(f"schemaChanges.tables{format_step(table)}", table) for table in sorted(self.schema_changes.tables)]
         named += [(f"schemaChanges.indexes[{place}].table", index.table)

@@ -144,8 +144,7 @@ def _client_certificate(secret: str) -> tuple[SecretFile, ...]:
 def written(environment: "EnvironmentSpec") -> Iterator[tuple[int, PipelineSpec, Destination]]:
     """Pipelines that some program writes into the declared server, with their places."""
     for index, pipeline in enumerate(environment.pipelines):
-        chosen = pipeline.source.chosen
-        if chosen is None or chosen[0] == "cassandra":
+        if pipeline.source.chosen is None:
             continue
         found = destination(environment, pipeline)
         if found.declared:

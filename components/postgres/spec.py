@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import DnsLabel, SecretReference, SpecModel, duplicates, setting
 from components.core.paths import format_step
 from components.core.quantities import ByteSize
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.postgres import derive
 from components.postgres.derive import ADMINISTRATOR, MONITOR, PORT
 from components.postgres.sql import IDENTIFIER_BYTES
@@ -57,19 +59,19 @@ class PostgresTlsSpec(SpecModel):
     enabled: bool = setting(
         True, help="Whether connections are encrypted; on Kubernetes they always are.", becomes="ssl; hostssl in pg_hba.conf"
     )
-    certificate: SecretReference = setting(
-        "secret:postgres-tls#tls.crt",
+    certificate: SecretReference = tls.certificate(
+        "postgres-tls",
         help="Reference to the certificate for the name postgres, PEM (docker); on Kubernetes the operator signs one.",
         becomes="ssl_cert_file",
     )
-    key: SecretReference = setting("secret:postgres-tls#tls.key", help="Reference to its key, PEM.", becomes="ssl_key_file")
-    ca: SecretReference = setting(
-        "secret:postgres-ca#ca.crt",
+    key: SecretReference = tls.private_key("postgres-tls", help="Reference to its key, PEM.", becomes="ssl_key_file")
+    ca: SecretReference = tls.authority(
+        "postgres-ca",
         help="Reference to what signs the server's certificate, PEM. On Kubernetes that is the operator's own.",
         becomes="file postgres-ca.pem in clients' folders of secrets",
     )
-    client_ca: SecretReference = setting(
-        "secret:postgres-client-ca#ca.crt",
+    client_ca: SecretReference = tls.authority(
+        "postgres-client-ca",
         help="Reference to what signs clients' certificates, PEM; used where sinkAuthentication is certificate.",
         becomes="ssl_ca_file; clientCASecret of the Cluster",
     )
@@ -107,8 +109,8 @@ class ExternalPostgresSpec(SpecModel):
         max_length=253,
     )
     port: int = setting(PORT, help="Its port.", becomes="where sinks connect to", ge=1, le=65535)
-    ca: SecretReference = setting(
-        "secret:postgres-ca#ca.crt", help="Reference to what signs its certificate, PEM.", becomes="file postgres-ca.pem"
+    ca: SecretReference = tls.authority(
+        "postgres-ca", help="Reference to what signs its certificate, PEM.", becomes="file postgres-ca.pem"
     )
     shared: bool = setting(
         False,
@@ -190,6 +192,11 @@ class PostgresSpec(ComponentSpec):
         if not self.encrypted and self.sink_authentication == "certificate":
             found.append(Problem("sinkAuthentication", "certificates need TLS", "leave tls.enabled on"))
         return found
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.postgres.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """Names that PostgreSQL would cut or that mean two things, and readers of nothing."""

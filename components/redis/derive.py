@@ -53,6 +53,11 @@ def _own_password(user: str) -> SecretFile:
     return SecretFile(password_file(user), NAME, user)
 
 
+def exporter_password() -> SecretFile:
+    """The file of the password of whoever reads figures."""
+    return _own_password(EXPORTER)
+
+
 def sink_user(pipeline: PipelineSpec) -> str:
     """A pipeline's user: the same name as in Kafka."""
     return pipeline_user(pipeline, "sink")
@@ -79,7 +84,8 @@ def users(environment: "EnvironmentSpec") -> tuple[RedisUser, ...]:
         RedisUser(
             EXPORTER,
             f"{_NOTHING} {_SESSION} +info +latency|latest +slowlog|get +slowlog|len",
-            f"{_NOTHING} {_SESSION} +info +sentinel|masters +sentinel|replicas +sentinel|sentinels",
+            f"{_NOTHING} {_SESSION} +info +sentinel|ckquorum +sentinel|masters +sentinel|replicas +sentinel|sentinels "
+            "+sentinel|slaves",
             _own_password(EXPORTER),
         ),
     )
@@ -89,8 +95,7 @@ def users(environment: "EnvironmentSpec") -> tuple[RedisUser, ...]:
 def sinks(environment: "EnvironmentSpec") -> Iterator[PipelineSpec]:
     """Pipelines whose workers leave hints."""
     for pipeline in environment.pipelines:
-        chosen = pipeline.source.chosen
-        if pipeline.sink.via == "sink-worker" and chosen is not None and chosen[0] != "cassandra":
+        if pipeline.sink.via == "sink-worker" and pipeline.source.chosen is not None:
             yield pipeline
 
 

@@ -2,12 +2,13 @@
 
 from components.core import versions
 from components.core.rendered import HealthCheck, Mount, Rendered, Workload
-from components.core.secrets import SecretFile, mounted, referenced
+from components.core.secrets import mounted
 from components.environment import EnvironmentSpec
 from components.redis.configuration import DATA, PROBE_SCRIPT, RUN, SECRETS, START, files, sentinel_files
-from components.redis.derive import CA_FILE, node_hosts, sentinel_hosts, users
+from components.redis.derive import node_hosts, sentinel_hosts
 from components.redis.render_kubernetes import GROUP, SENTINEL_RESOURCES, USER, manifests
 from components.redis.spec import RedisSpec
+from components.redis.uses import secret_files
 
 COMPONENT = "redis"
 
@@ -24,16 +25,6 @@ def render(spec: EnvironmentSpec) -> Rendered:
     workloads += tuple(_sentinel(spec, redis, host, hosts) for host in sentinel_hosts(spec, redis))
     written = {workload.tree_path(path): text for workload in workloads for path, text in workload.files.items()}
     return Rendered(workloads=workloads, volumes=hosts, files=written)
-
-
-def secret_files(spec: EnvironmentSpec, redis: RedisSpec) -> tuple[SecretFile, ...]:
-    """What must lie in the folder of each node and Sentinel."""
-    found = [user.password for user in users(spec) if user.password is not None]
-    if redis.tls.enabled:
-        tls = redis.tls
-        pairs = ((tls.certificate, "redis.crt"), (tls.key, "redis.key"), (tls.ca, CA_FILE))
-        found += [referenced(reference, name, "redis-tls") for reference, name in pairs]
-    return tuple(sorted(found))
 
 
 def _node(spec: EnvironmentSpec, redis: RedisSpec, host: str) -> Workload:

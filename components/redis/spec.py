@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, setting
 from components.core.quantities import ByteSize, Duration
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.postgres.spec import VolumeSpec
 from components.redis import derive
 
@@ -37,15 +39,15 @@ class RedisTlsSpec(SpecModel):
     enabled: bool = setting(
         True, help="Whether every port speaks TLS, and none speaks without it.", becomes="port 0, tls-port, tls-replication"
     )
-    certificate: SecretReference = setting(
-        "secret:redis-tls#tls.crt",
+    certificate: SecretReference = tls.certificate(
+        "redis-tls",
         help="Reference to the certificate of every node and Sentinel, PEM; it is good for all their host names "
         "(docker: redis-0 …, Kubernetes: *.redis.<namespace>.svc and *.redis-sentinel.<namespace>.svc).",
         becomes="tls-cert-file",
     )
-    key: SecretReference = setting("secret:redis-tls#tls.key", help="Reference to its key, PEM.", becomes="tls-key-file")
-    ca: SecretReference = setting(
-        "secret:redis-tls#ca.crt", help="Reference to what signed it, PEM.", becomes="tls-ca-cert-file; ca_file of the workers"
+    key: SecretReference = tls.private_key("redis-tls", help="Reference to its key, PEM.", becomes="tls-key-file")
+    ca: SecretReference = tls.authority(
+        "redis-tls", help="Reference to what signed it, PEM.", becomes="tls-ca-cert-file; ca_file of the workers"
     )
 
 
@@ -117,6 +119,11 @@ class RedisSpec(ComponentSpec):
         if self.failover_after < 500:
             found.append(Problem("failoverAfter", "a pause of the network would look like a death", "write at least 500ms"))
         return found
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.redis.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """Users that Redis could not tell apart."""

@@ -2,7 +2,7 @@
 
 from components.core import properties_text
 from components.core.properties_text import Scalar
-from components.kafka.clients import DIRECTORY_PROVIDER, KafkaClient
+from components.kafka.clients import KafkaClient, providers
 from components.kafka.spec import KafkaSpec
 from components.schema_registry.derive import APICURIO, GROUP, PORT
 from components.schema_registry.derive import APICURIO_READY as READY
@@ -25,7 +25,7 @@ def configuration(kafka: KafkaSpec, client: KafkaClient, way: Way) -> str:
     first use makes a topic does it make its own. What the spec says nobody changes through the registry's interface.
     """
     journal, snapshots, events = APICURIO.topics
-    common = {**client.properties(way.secrets), **(DIRECTORY_PROVIDER if client.with_password else {})}
+    common = {**client.properties(way.secrets), **(providers(client.rotated) if client.with_password else {})}
     clients: dict[str, Scalar] = {f"apicurio.kafka.common.{key}": _literally(value) for key, value in common.items()}
     return properties_text.dump(
         {

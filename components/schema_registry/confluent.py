@@ -2,7 +2,7 @@
 
 from components.core import properties_text
 from components.core.properties_text import Scalar
-from components.kafka.clients import KafkaClient
+from components.kafka.clients import KafkaClient, providers
 from components.kafka.spec import KafkaSpec
 from components.schema_registry.derive import CA, CONFLUENT, GROUP, PORT
 from components.schema_registry.spec import SchemaRegistrySpec
@@ -15,9 +15,7 @@ KEYSTORE = "/tmp/keystore.pem"  # noqa: S108 - the container's own, in memory
 USER = 1000
 """``appuser`` of Confluent's images."""
 
-_PROVIDERS: dict[str, Scalar] = {
-    "config.providers": "directory,env",
-    "config.providers.directory.class": "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+_ENVIRONMENT: dict[str, Scalar] = {
     "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
     "config.providers.env.param.allowlist.pattern": ADDRESS_VARIABLE,
 }
@@ -48,7 +46,14 @@ def configuration(spec: SchemaRegistrySpec, kafka: KafkaSpec, client: KafkaClien
         "schema.compatibility.level": spec.compatibility.lower(),
         **(_encryption(way) if way.encrypted else {}),
     }
-    return properties_text.dump({"Kafka": store, "Registry": registry, "Where secrets and addresses come from": _PROVIDERS})
+    return properties_text.dump(
+        {"Kafka": store, "Registry": registry, "Where secrets and addresses come from": _providers(client)}
+    )
+
+
+def _providers(client: KafkaClient) -> dict[str, Scalar]:
+    found = providers(client.rotated)
+    return {**found, "config.providers": f"{found['config.providers']},env", **_ENVIRONMENT}
 
 
 def _encryption(way: Way) -> dict[str, Scalar]:

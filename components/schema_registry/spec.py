@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, duplicates, setting
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
 from components.schema_registry import files
@@ -58,20 +60,18 @@ class RegistryTlsSpec(SpecModel):
         help="Whether the registries speak TLS; when left out, they do where the tier is production.",
         becomes="listeners, or quarkus.http.ssl-port; ssl verify required in HAProxy",
     )
-    certificate: SecretReference = setting(
-        "secret:schema-registry-tls#tls.crt",
+    certificate: SecretReference = tls.certificate(
+        "schema-registry-tls",
         help="Reference to their certificate chain, PEM.",
         becomes="file server.pem in the registries' folders of secrets",
     )
-    key: SecretReference = setting(
-        "secret:schema-registry-tls#tls.key",
+    key: SecretReference = tls.private_key(
+        "schema-registry-tls",
         help="Reference to the certificate's private key, PEM in PKCS #8 (BEGIN PRIVATE KEY).",
         becomes="file server.pem.key in the registries' folders of secrets",
     )
-    ca: SecretReference = setting(
-        "secret:schema-registry-tls#ca.crt",
-        help="Reference to what signed the certificate, PEM.",
-        becomes="file schema-registry-ca.pem of HAProxy and of the registries",
+    ca: SecretReference = tls.authority(
+        "schema-registry-tls", becomes="file schema-registry-ca.pem of HAProxy and of the registries"
     )
 
 
@@ -124,6 +124,11 @@ class SchemaRegistrySpec(ComponentSpec):
     def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
         """Where it keeps what it knows, and its user."""
         return registry_state(self, environment.kafka)
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.schema_registry.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         """More than one needs something that clients can call one address."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, setting
 from components.core.paths import format_step
@@ -24,8 +25,8 @@ class SinkAdminSpec(SpecModel):
         help="Whole subjects of client certificates, such as CN=alice, and their roles: viewer, operator or admin.",
         becomes="admin.tls.subjects",
     )
-    client_ca: SecretReference = setting(
-        "secret:sink-admin-clients#ca.crt",
+    client_ca: SecretReference = tls.authority(
+        "sink-admin-clients",
         help="Reference to the CA that signs client certificates, PEM; read where clients are named.",
         becomes="admin.tls.client_ca_file",
     )
@@ -33,6 +34,13 @@ class SinkAdminSpec(SpecModel):
         None,
         help="Reference to the list of tokens' digests, as sink-worker admin token prints them; no tokens when left out.",
         becomes="admin.tokens_file",
+    )
+    host_port: int | None = setting(
+        None,
+        help="Docker: the first pipeline's is published here on 127.0.0.1, each further one a port higher; none when left out.",
+        becomes="published ports",
+        ge=1024,
+        le=65_000,
     )
     requests_per_minute: int = setting(
         120, help="Requests of one client in a minute.", becomes="admin.requests_per_minute", ge=1, le=100_000

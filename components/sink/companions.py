@@ -17,7 +17,7 @@ from components.environment import EnvironmentSpec
 from components.kafka.network_policies import CLIENT_LABEL
 from components.pipelines.spec import PipelineSpec
 from components.sink.companion_spec import SESSIONS, DeadLettersSpec, SinkAdminSpec
-from components.sink.derive import worker_name
+from components.sink.derive import pipelines, worker_name
 from components.sink.settings import PORT, SECRETS, SETTINGS, secrets, settings
 from components.sink.spec import SinkWorkersSpec
 
@@ -33,7 +33,8 @@ _SECOND, _DAY = 1000, 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """One program. ``section`` is its part of the settings by the address it listens at; ``health`` the path of its probe."""
+    """One program. ``section`` is its part of the settings by the address it listens at; ``health`` the path of its probe;
+    ``published`` its port on the machine, on docker."""
 
     name: str
     command: tuple[str, ...]
@@ -43,6 +44,7 @@ class Companion:
     resources: ResourcesSpec
     secrets: tuple[SecretFile, ...]
     section: Callable[[str], dict[str, Any]]
+    published: int | None = None
 
 
 def companions(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> Iterator[Companion]:
@@ -75,8 +77,14 @@ def _admin(environment: EnvironmentSpec, sink: SinkWorkersSpec, spec: SinkAdminS
         own["tokens_file"] = f"{SECRETS}/{TOKENS}"
     return Companion(
         name, ("sink-worker", "admin", "--config", SETTINGS), ADMIN_PORT, "HTTPS", "/health", spec.resources,
-        tuple(sorted({*base, *files})), lambda host: {"admin": {**own, "host": host}},
+        tuple(sorted({*base, *files})), lambda host: {"admin": {**own, "host": host}}, _published(environment, spec, pipeline),
     )  # fmt: skip
+
+
+def _published(environment: EnvironmentSpec, spec: SinkAdminSpec, pipeline: PipelineSpec) -> int | None:
+    """Each pipeline's admin API has a port of its own, in the order of the pipelines."""
+    names = [one.name for _, one in pipelines(environment)]
+    return None if spec.host_port is None else spec.host_port + names.index(pipeline.name)
 
 
 def _workers(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: PipelineSpec) -> list[str]:
@@ -119,6 +127,7 @@ def workload(environment: EnvironmentSpec, sink: SinkWorkersSpec, pipeline: Pipe
         environment=variables,
         files={SETTINGS: companion_settings(environment, sink, pipeline, companion, name)},
         mounts=(mounted(name, SECRETS),),
+        ports=() if companion.published is None else ((companion.published, companion.port),),
         tmpfs=like.tmpfs,
         user=like.user,
         memory_bytes=companion.resources.memory,

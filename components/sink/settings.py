@@ -8,6 +8,7 @@ from components.core.secrets import SecretFile, referenced
 from components.environment import EnvironmentSpec
 from components.kafka.clients import CLUSTER_CA, KafkaClient, kafka_client, password_file
 from components.kafka.derive import change_topic, dlq_topic, pipeline_user, sink_group, source_tables
+from components.kafka.logins import FIRST
 from components.pipelines.spec import PipelineSpec
 from components.schema_registry.access import RegistryAccess, registry_access
 from components.sink.cassandra import cassandra_secrets, cassandra_section
@@ -121,11 +122,11 @@ def _kafka(environment: EnvironmentSpec, pipeline: PipelineSpec, topics: list[st
     if client.tls:
         section["ca_file"] = f"{SECRETS}/{CLUSTER_CA}"
     if client.with_password:
-        section |= {
-            "sasl_mechanism": "SCRAM-SHA-512",
-            "username": client.user,
-            "password_file": f"{SECRETS}/{password_file(client.user)}",
-        }
+        section["username"] = client.user
+        if client.login is not None:
+            section["login_file"] = f"{SECRETS}/{client.login}"
+        else:
+            section |= {"sasl_mechanism": FIRST, "password_file": f"{SECRETS}/{password_file(client.user)}"}
     return section
 
 

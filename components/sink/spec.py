@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import DnsLabel, SecretReference, SpecModel, setting
 from components.core.quantities import ByteSize
 from components.core.resources import AutoscalingSpec, ResourcesSpec
+from components.core.secrets import Use
 from components.kafka.clients import listener_problems
 from components.kafka.state import KafkaState
 from components.postgres.derive import destination
@@ -90,8 +92,8 @@ class SinkWorkersSpec(ComponentSpec):
     postgres_tls: Literal["verify-full", "verify-ca", "require", "disable"] = setting(
         "verify-full", help="How PostgreSQL's certificate is checked.", becomes="postgres.sslmode"
     )
-    postgres_ca: SecretReference = setting(
-        "secret:postgres-ca#ca.crt",
+    postgres_ca: SecretReference = tls.authority(
+        "postgres-ca",
         help="Reference to what signs PostgreSQL's certificate, PEM.",
         becomes="file postgres-ca.pem in the workers' folders of secrets",
     )
@@ -132,12 +134,21 @@ class SinkWorkersSpec(ComponentSpec):
     def kafka_state(self, environment: "EnvironmentSpec") -> KafkaState:
         return kafka_state(environment)
 
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.sink.uses import secret_uses
+
+        return secret_uses(environment, self)
+
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         yield from listener_problems(environment.kafka)
         if self.autoscaling is not None and environment.target == "docker":
             yield Problem("sink.autoscaling", "docker scales nothing", "leave it out, and set replicas")
         if self.build is not None and environment.target == "kubernetes":
             yield Problem("sink.build", "a cluster does not see this machine's images", "push one, and name it in sink.image")
+        if self.admin is not None and self.admin.host_port is not None and environment.target == "kubernetes":
+            yield Problem(
+                "sink.admin.hostPort", "a cluster publishes nothing on a machine", "leave it out; see docs/dlq-and-admin-api.md"
+            )
         for index, pipeline in pipelines(environment):
             target = destination(environment, pipeline)
             if not target.declared and target.password is None:

@@ -11,7 +11,7 @@ Resources = tuple[pulumi.Resource, ...]
 def declare(rendered: Rendered, parent: pulumi.Resource, context: Context, after: Resources) -> Resources:
     """Register one Pulumi resource for each rendered object, as a child of ``parent``, once ``after`` exists.
 
-    Returns those that later components stand on: namespaces and networks.
+    Returns those that later components stand on: namespaces, networks and volumes.
     """
     if context.target == "docker":
         from components.targets import docker

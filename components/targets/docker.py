@@ -22,7 +22,8 @@ _WAIT_SECONDS = 600
 def declare(
     rendered: Rendered, parent: pulumi.Resource, context: Context, after: tuple[pulumi.Resource, ...]
 ) -> tuple[pulumi.Resource, ...]:
-    """The network, the volumes, an image per name, and one container per workload. Returns the network."""
+    """The network, the volumes, an image per name, and one container per workload. Returns the network and the volumes, which
+    another part's containers may mount too."""
     child = pulumi.ResourceOptions(parent=parent)
     networks = tuple(docker.Network(f"Network/{name}", name=name, opts=child) for name in [rendered.network] if name)
     volumes = [_volume(name, parent, context) for name in rendered.volumes]
@@ -33,7 +34,7 @@ def declare(
         waits = [*after, *networks, *volumes, *(made[name] for name in workload.depends_on if name in made)]
         opts = pulumi.ResourceOptions(parent=parent, depends_on=waits)
         made[workload.name] = docker.Container(workload.id, opts=opts, **_arguments(workload, images[workload.image], context))
-    return networks
+    return (*networks, *volumes)
 
 
 def _volume(name: str, parent: pulumi.Resource, context: Context) -> pulumi.Resource:

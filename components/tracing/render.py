@@ -8,13 +8,14 @@ from components.core import versions
 from components.core.kubernetes import Body, Service, config_map, http_probe, network_policy, opening
 from components.core.rendered import HealthCheck, Manifest, Rendered, Workload
 from components.core.resources import ResourcesSpec
-from components.core.secrets import SecretFile, mounted, projected, referenced
+from components.core.secrets import SecretFile, mounted, projected
 from components.environment import EnvironmentSpec
 from components.kafka.network_policies import CLIENT_LABEL
 from components.tracing import configuration
-from components.tracing.configuration import BACKEND_CA, CERTIFICATE, HEALTH_PATH, KEY, SECRETS
+from components.tracing.configuration import HEALTH_PATH, SECRETS
 from components.tracing.names import COLLECTOR, COMPONENT, GRPC_PORT, HEALTH_PORT, HTTP_PORT, JAEGER, METRICS_PORT, UI_PORT
-from components.tracing.spec import ServerTlsSpec, TracingSpec
+from components.tracing.spec import TracingSpec
+from components.tracing.uses import collector_files, jaeger_files
 
 PROGRAM = "/cmd/jaeger/jaeger-linux"
 CONFIGURATION = "/etc/cdc/config.yaml"
@@ -64,7 +65,7 @@ def _programs(tracing: TracingSpec, host: str | None) -> list[_Program]:
             tracing.image or versions.JAEGER_IMAGE,
             configuration.collector(tracing, host or COLLECTOR),
             tracing.resources,
-            (*_own(tracing.tls, COLLECTOR), *_backend(tracing)),
+            collector_files(tracing),
             tracing.replicas or REPLICAS,
             (GRPC_PORT, HTTP_PORT),
         )
@@ -72,22 +73,9 @@ def _programs(tracing: TracingSpec, host: str | None) -> list[_Program]:
     if tracing.backend is None:
         text = configuration.jaeger(jaeger, host or JAEGER)
         image, published = jaeger.image or versions.JAEGER_IMAGE, (UI_PORT,) if jaeger.publish else ()
-        secrets = _own(jaeger.tls, JAEGER)
-        found.append(_Program(JAEGER, image, text, jaeger.resources, secrets, 1, (GRPC_PORT, UI_PORT), published))
+        secrets, ports = jaeger_files(jaeger), (GRPC_PORT, UI_PORT)
+        found.append(_Program(JAEGER, image, text, jaeger.resources, secrets, 1, ports, published))
     return found
-
-
-def _own(tls: ServerTlsSpec, name: str) -> tuple[SecretFile, ...]:
-    if not tls.enabled:
-        return ()
-    return (referenced(tls.certificate, CERTIFICATE, f"{name}-tls"), referenced(tls.key, KEY, f"{name}-tls"))
-
-
-def _backend(tracing: TracingSpec) -> tuple[SecretFile, ...]:
-    """What the collector knows its own backend by."""
-    if tracing.backend is not None:
-        return () if tracing.backend.ca is None else (referenced(tracing.backend.ca, BACKEND_CA, "tracing-backend"),)
-    return (referenced(tracing.jaeger.tls.ca, BACKEND_CA, f"{JAEGER}-tls"),) if tracing.jaeger.tls.enabled else ()
 
 
 def _workload(program: _Program) -> Workload:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import SecretReference, SpecModel, setting
 from components.core.quantities import Percent
 from components.core.resources import ResourcesSpec
+from components.core.secrets import Use
 
 if TYPE_CHECKING:
     from components.environment import EnvironmentSpec
@@ -17,18 +19,10 @@ class ServerTlsSpec(SpecModel):
     """Encryption of what listens. The default references fit a Secret that cert-manager writes."""
 
     enabled: bool = setting(True, help="Whether connections are encrypted.", becomes="tls of the receiver and its clients")
-    certificate: SecretReference = setting(
-        "secret:otel-collector-tls#tls.crt",
-        help="Reference to its certificate chain, PEM.",
-        becomes="file server.pem in its folder of secrets",
-    )
-    key: SecretReference = setting(
-        "secret:otel-collector-tls#tls.key",
-        help="Reference to the certificate's private key, PEM.",
-        becomes="file server.pem.key in its folder of secrets",
-    )
-    ca: SecretReference = setting(
-        "secret:otel-collector-tls#ca.crt",
+    certificate: SecretReference = tls.certificate("otel-collector-tls", becomes="file server.pem in its folder of secrets")
+    key: SecretReference = tls.private_key("otel-collector-tls", becomes="file server.pem.key in its folder of secrets")
+    ca: SecretReference = tls.authority(
+        "otel-collector-tls",
         help="Reference to what signed the certificate, PEM; its clients trust it.",
         becomes="a file in its clients' folders of secrets",
     )
@@ -37,18 +31,10 @@ class ServerTlsSpec(SpecModel):
 class JaegerTlsSpec(ServerTlsSpec):
     """The same for Jaeger."""
 
-    certificate: SecretReference = setting(
-        "secret:jaeger-tls#tls.crt",
-        help="Reference to its certificate chain, PEM.",
-        becomes="file server.pem in its folder of secrets",
-    )
-    key: SecretReference = setting(
-        "secret:jaeger-tls#tls.key",
-        help="Reference to the certificate's private key, PEM.",
-        becomes="file server.pem.key in its folder of secrets",
-    )
-    ca: SecretReference = setting(
-        "secret:jaeger-tls#ca.crt",
+    certificate: SecretReference = tls.certificate("jaeger-tls", becomes="file server.pem in its folder of secrets")
+    key: SecretReference = tls.private_key("jaeger-tls", becomes="file server.pem.key in its folder of secrets")
+    ca: SecretReference = tls.authority(
+        "jaeger-tls",
         help="Reference to what signed the certificate, PEM; the collector trusts it.",
         becomes="file backend-ca.pem in the collector's folder of secrets",
     )
@@ -113,6 +99,11 @@ class TracingSpec(ComponentSpec):
         becomes="-javaagent of Connect's JVM",
         pattern=r"^/[A-Za-z0-9._/-]+\.jar$",
     )
+
+    def secret_uses(self, environment: "EnvironmentSpec") -> Iterator[Use]:
+        from components.tracing.uses import secret_uses
+
+        return secret_uses(environment, self)
 
     def misfits(self, environment: "EnvironmentSpec") -> Iterator[Problem]:
         if environment.target == "docker" and (self.replicas or 1) > 1:

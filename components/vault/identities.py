@@ -5,20 +5,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from components.core.once import once_for_each
-from components.core.secrets import SecretFile
+from components.core.secrets import SecretFile, Use
+from components.core.tls import AUTHORITY, CERTIFICATE, KEY
 from components.environment import EnvironmentSpec
 from components.kafka.clients import CLUSTER_CA, password_file
-from components.kafka.listeners import needs_certificate
+from components.kafka.listeners import CLIENTS_CA_FILE, CLUSTER_CA_FILE, KEYSTORE_FILE, needs_certificate
+from components.kafka.logins import login_name
 from components.kafka.nodes import nodes
 from components.kafka.state import User
 from components.vault.names import folder, own
 from components.vault.references import named_secrets, references
-from components.vault.uses import CLIENTS_CA, KEYSTORE, NODES_CA, Use, uses
+from components.vault.uses import uses
 
-CERTIFICATE, KEY, CA = "tls.crt", "tls.key", "ca.crt"
-"""The keys of a Secret of type ``kubernetes.io/tls``, as cert-manager writes it."""
-
-_CERTIFIED = {CERTIFICATE, KEY, CA, KEYSTORE, NODES_CA, CLIENTS_CA}
+_CERTIFIED = {CERTIFICATE, KEY, AUTHORITY, KEYSTORE_FILE, CLUSTER_CA_FILE, CLIENTS_CA_FILE}
 
 PLATFORM, NODES, CLIENTS = "pki", "kafka-nodes-pki", "kafka-clients-pki"
 """The CAs. On Kubernetes Strimzi has its own for Kafka's nodes and clients."""
@@ -74,7 +73,7 @@ class Access:
         for use in self.uses:
             for file in use.files:
                 if file.vault:
-                    found[file.vault].add(file.key)
+                    found[file.vault].update(file.keys)
         return {path: tuple(sorted(keys)) for path, keys in sorted(found.items())}
 
 
@@ -86,7 +85,7 @@ def access(spec: EnvironmentSpec) -> Access:
     named = named_secrets(spec)
     everybody = uses(spec)
     known = {(file.secret, file.key): file.vault for use in everybody for file in use.files if file.vault}
-    users = {password_file(user.name): user for user in spec.kafka_state.users}
+    users = {name(user.name): user for user in spec.kafka_state.users for name in (password_file, login_name)}
     found = tuple(_located(spec, use, named, known, users) for use in everybody)
     certificates = {made.workload: made for use in found if (made := _certificate(spec, use)) is not None}
     identities = [
@@ -151,7 +150,7 @@ def _located(
     and, where no operator makes them, those of Kafka's users."""
     files = []
     for file in use.files:
-        user = users.get(file.name) if file.name == password_file(file.secret) else None
+        user = users.get(file.name) if file.name in {password_file(file.secret), login_name(file.secret)} else None
         if file.vault or user is not None:
             files.append(file if user is None or spec.target == "kubernetes" else _of_user(spec, file, user))
         elif file.secret in named or file.name == CLUSTER_CA or file.key in _CERTIFIED:
@@ -184,7 +183,7 @@ def _certificate(spec: EnvironmentSpec, use: Use) -> Certificate | None:
         if file.key == KEY:
             hosts = use.hosts if spec.target == "kubernetes" else use.containers
             return Certificate(use.workload, file.secret, PLATFORM, hosts or (use.workload,), use.pooled)
-        if file.key == KEYSTORE:
+        if file.key == KEYSTORE_FILE:
             return Certificate(use.workload, file.secret, NODES, use.containers)
     return None
 
@@ -193,11 +192,11 @@ def authority_of(spec: EnvironmentSpec, file: SecretFile, issued: Iterable[Certi
     """The CA whose certificate ``file`` is, on docker; ``None`` when it is not one of Vault's."""
     if file.vault:
         return None
-    if file.name == CLUSTER_CA or file.key == NODES_CA:
+    if file.name == CLUSTER_CA or file.key == CLUSTER_CA_FILE:
         return NODES if NODES in authorities(spec) else None
-    if file.key == CLIENTS_CA:
+    if file.key == CLIENTS_CA_FILE:
         return CLIENTS if CLIENTS in authorities(spec) else None
-    return PLATFORM if file.key == CA and file.secret in {made.secret for made in issued} else None
+    return PLATFORM if file.key == AUTHORITY and file.secret in {made.secret for made in issued} else None
 
 
 def _secrets(found: Iterable[Use]) -> dict[str, dict[str, str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.component_spec import ComponentSpec
+from components.core import tls
 from components.core.errors import Problem
 from components.core.model import DnsLabel, SecretReference, SpecModel, Text, setting
 from components.core.quantities import ByteSize, Duration
@@ -101,17 +102,11 @@ class VaultTlsSpec(SpecModel):
     """Encryption to Vault's clients and between its nodes. Its certificate cannot come from Vault itself."""
 
     enabled: bool = setting(True, help="Whether connections are encrypted.", becomes="listener tcp")
-    certificate: SecretReference = setting(
-        "secret:vault-tls#tls.crt", help="Reference to its certificate chain, PEM.", becomes="file tls.crt in Vault's secrets"
+    certificate: SecretReference = tls.certificate("vault-tls", becomes="file tls.crt in Vault's secrets")
+    key: SecretReference = tls.private_key(
+        "vault-tls", help="Reference to the private key, PEM.", becomes="file tls.key in Vault's secrets"
     )
-    key: SecretReference = setting(
-        "secret:vault-tls#tls.key", help="Reference to the private key, PEM.", becomes="file tls.key in Vault's secrets"
-    )
-    ca: SecretReference = setting(
-        "secret:vault-tls#ca.crt",
-        help="Reference to what signed the certificate, PEM.",
-        becomes="file ca.crt in Vault's secrets; caProvider of SecretStores",
-    )
+    ca: SecretReference = tls.authority("vault-tls", becomes="file ca.crt in Vault's secrets; caProvider of SecretStores")
 
     def problems(self) -> list[Problem]:
         return [
@@ -265,3 +260,6 @@ class VaultSpec(ComponentSpec):
             yield Problem("vault.nodes", "one machine needs one Vault", "leave it out for the docker target")
         if self.external is None and self.replicas(environment.target) % 2 == 0:
             yield Problem("vault.nodes", "an even number of nodes survives no more than one less", "write an odd number")
+        from components.vault.source_rotation import misfits
+
+        yield from misfits(environment)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from components.kafka.spec import AclSpec
+from components.kafka.user_spec import AclSpec
 from operations.adopting.parts import Draft, Plain, is_label, quota
 from operations.live.desired import EVERYBODY, SCRAM, protocol_word
 from operations.live.observed import Acl, Entity, ObservedKafka

@@ -7,8 +7,9 @@ from operations.backup.commands import create_command, list_command, restore_com
 EPILOG = """\b
 In a backup: configuration of all topics, records of those that backup.data
 names, where groups stand, ACLs, names of SCRAM users, schemas with their
-ids, connectors with their positions, the spec with its quotas, and the names
-of secrets. No secret is in it, and no password's hash: Kafka gives none.
+ids, connectors with their positions, quotas, the names of secrets, and the
+spec where it is at hand. No secret is in it, and no password's hash: Kafka
+gives none.
 
 \b
 Examples:

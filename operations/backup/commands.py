@@ -8,41 +8,36 @@ from typing import Annotated, Any
 
 import typer
 
-from components.backup.derive import backed_up_topics
+from components.backup.plan import plan_of
 from components.core.errors import CdcError
 from components.core.quantities import format_bytes
 from operations import project
-from operations.backup.access import opened
+from operations.backup.access import Reach, opened
 from operations.backup.contents import observe
 from operations.backup.create import Wanted, create, drop_unfinished, is_id
 from operations.backup.errors import BackupError
+from operations.backup.figures import tell_whoever_watches
 from operations.backup.manifest import Manifest, proven_manifest
 from operations.backup.options import (
     Backup,
-    Connect,
-    ConnectCa,
-    ConnectPassword,
-    ConnectUser,
-    From,
-    KafkaConfig,
     KeyFile,
-    RegistryUrl,
-    S3Ca,
-    S3Credentials,
-    To,
+    Place,
+    Plan,
+    Target,
     chosen,
     create_key,
     declared_in,
     key_of,
     kind_of,
     manifests,
+    planned,
     read_or_none,
     store_of,
 )
 from operations.backup.restore import Restore
 from operations.backup.retention import prune
 from operations.backup.verify import is_whole, verify
-from operations.live.reach import KafkaPassword, Reach, RegistryCa, RegistryPassword, RegistryUser
+from operations.bundles import bundled
 from operations.options import AuditFile, Json, Root, Stack
 from operations.terminal import BAD, FAINT, GOOD, STRONG, WARN, console, count, print_json, styled
 
@@ -50,23 +45,15 @@ NOT_WHOLE = 3
 _TELL_SECONDS = 0.2
 
 
+@bundled
 def create_command(
     stack: Stack,
-    kafka_config: KafkaConfig,
-    to: To = None,
+    *,
+    reach: Reach,
     kind: Annotated[str, typer.Option("--kind", help="daily and weekly ones outlive each other; manual ones stay.")] = "manual",
     key_file: KeyFile = None,
-    kafka_password_file: KafkaPassword = None,
-    registry: RegistryUrl = None,
-    registry_user: RegistryUser = None,
-    registry_password_file: RegistryPassword = None,
-    registry_ca_file: RegistryCa = None,
-    connect: Connect = None,
-    connect_user: ConnectUser = None,
-    connect_password_file: ConnectPassword = None,
-    connect_ca_file: ConnectCa = None,
-    s3_credentials_file: S3Credentials = None,
-    s3_ca_file: S3Ca = None,
+    plan: Plan = None,
+    place: Target,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -74,29 +61,19 @@ def create_command(
 
     What an interrupted run has left is taken away first. Exit codes: 0 made, 2 bad input or no answer; nothing was made.
     """
-    spec, declared = declared_in(root, stack)
+    known = planned(root, stack, plan)
+    declared = known.backup
     if kind not in {"daily", "weekly", "manual"}:
         raise CdcError(f"--kind: {kind!r} is none\n      → write daily, weekly or manual")
-    store = store_of(spec, declared, to, s3_credentials_file, s3_ca_file)
-    reach = Reach(
-        kafka_config,
-        kafka_password_file,
-        registry,
-        registry_user,
-        registry_password_file,
-        registry_ca_file,
-        connect,
-        connect_user,
-        connect_password_file,
-        connect_ca_file,
-    )
-    wanted = Wanted(spec.name, kind_of(kind), backed_up_topics(spec, declared), create_key(declared, key_file))
-    with opened(spec, reach) as (sources, settings), store.locked():
+    store = store_of(known, declared, place)
+    wanted = Wanted(known.name, kind_of(kind), known.topics, create_key(declared, key_file))
+    with opened(known, reach) as (sources, settings), store.locked():
         left = drop_unfinished(store)
         tell = progress("read")
-        made = create(wanted, store, sources.kafka, settings, lambda: observe(spec, sources, settings), tell)
+        made = create(wanted, store, sources.kafka, settings, lambda: observe(known, sources, settings), tell)
         tell(made.records, made.records)
         gone = prune(store, manifests(store), {"daily": declared.keep.daily, "weekly": declared.keep.weekly})
+        tell_whoever_watches(known, place.folder, manifests(store))
     if as_json:
         print_json({**_summary(made, True), "unfinishedRemoved": left, "outlivedRemoved": gone})
         return
@@ -108,13 +85,13 @@ def create_command(
         out.print(styled((f"{name}: is outlived, and gone", FAINT)))
 
 
+@bundled
 def verify_command(
     stack: Stack,
+    *,
     backup: Backup = None,
-    from_folder: From = None,
     key_file: KeyFile = None,
-    s3_credentials_file: S3Credentials = None,
-    s3_ca_file: S3Ca = None,
+    place: Place,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -123,7 +100,7 @@ def verify_command(
     Exit codes: 0 whole, 2 bad input or another key, 3 not whole.
     """
     spec, declared = declared_in(root, stack)
-    store = store_of(spec, declared, from_folder, s3_credentials_file, s3_ca_file)
+    store = store_of(spec, declared, place)
     name = chosen(store, backup)
     tell = progress("checked")
     found = verify(store, name, key_of(key_file), tell)
@@ -138,11 +115,12 @@ def verify_command(
     raise typer.Exit(NOT_WHOLE if found.problems else 0)
 
 
+@bundled
 def restore_command(
     stack: Stack,
-    kafka_config: KafkaConfig,
+    *,
+    reach: Reach,
     backup: Backup = None,
-    from_folder: From = None,
     of: Annotated[
         str | None, typer.Option("--of", metavar="STACK", help="Restore the backup of another environment into this one.")
     ] = None,
@@ -150,18 +128,8 @@ def restore_command(
         bool, typer.Option("--into-existing", help="Add to a target that is in use; what is there is not changed.")
     ] = False,
     key_file: KeyFile = None,
-    kafka_password_file: KafkaPassword = None,
-    registry: RegistryUrl = None,
-    registry_user: RegistryUser = None,
-    registry_password_file: RegistryPassword = None,
-    registry_ca_file: RegistryCa = None,
-    connect: Connect = None,
-    connect_user: ConnectUser = None,
-    connect_password_file: ConnectPassword = None,
-    connect_ca_file: ConnectCa = None,
     audit_log: AuditFile = None,
-    s3_credentials_file: S3Credentials = None,
-    s3_ca_file: S3Ca = None,
+    place: Place,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -174,7 +142,7 @@ def restore_command(
     from operations.audit_log import audited
 
     spec, declared = declared_in(root, stack)
-    store = store_of(spec, declared, from_folder, s3_credentials_file, s3_ca_file, of)
+    store = store_of(spec, declared, place, of)
     name = chosen(store, backup)
     manifest, seal = proven_manifest(store, name, key_of(key_file))
     if manifest.environment != (of or spec.name):
@@ -182,20 +150,11 @@ def restore_command(
             f"{name}: is of {manifest.environment}, not of {of or spec.name}"
             f"\n      → say --of {manifest.environment} if it is meant"
         )
-    reach = Reach(
-        kafka_config,
-        kafka_password_file,
-        registry,
-        registry_user,
-        registry_password_file,
-        registry_ca_file,
-        connect,
-        connect_user,
-        connect_password_file,
-        connect_ca_file,
-    )
     folder = project.find_root(root)
-    with opened(spec, reach) as (sources, settings), audited(folder, spec.name, "backup restore", audit_log) as log:
+    with (
+        opened(plan_of(spec, declared), reach) as (sources, settings),
+        audited(folder, spec.name, "backup restore", audit_log) as log,
+    ):
         tellers = {what: progress(what) for what in ("checked", "restored")}
         done = Restore(
             store,
@@ -222,11 +181,11 @@ def restore_command(
         out.print(styled((note, WARN)))
 
 
+@bundled
 def list_command(
     stack: Stack,
-    from_folder: From = None,
-    s3_credentials_file: S3Credentials = None,
-    s3_ca_file: S3Ca = None,
+    *,
+    place: Place,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -235,7 +194,7 @@ def list_command(
     Exit codes: 0 all are whole, 2 bad input, 3 one is not, or there is none.
     """
     spec, declared = declared_in(root, stack)
-    store = store_of(spec, declared, from_folder, s3_credentials_file, s3_ca_file)
+    store = store_of(spec, declared, place)
     names = [name for name in store.children() if is_id(name)]
     found = [(name, read_or_none(store, name)) for name in names]
     rows = [

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.environment import EnvironmentSpec
+from components.backup.plan import BackupPlan
 from components.kafka.desired_state import desired_state
 from operations.backup.errors import BackupError
 from operations.backup.schemas import Schemas
@@ -18,7 +18,6 @@ from operations.live.wire import UnsupportedError
 _SECRET_KEY = re.compile(r"(?i)(password|passphrase|secret|token|jaas\.config|private.?key|api\.?key|credential)")
 _NO_VALUE = re.compile(r"(?i)(\.class|\.type|\.location|\.enabled?|\.file|\.path|\.id)$")
 _REFERENCE = re.compile(r"\$\{[^}]+\}")
-_VAULT = re.compile(r"vault:[A-Za-z0-9._/-]+#[A-Za-z0-9._-]+")
 
 Groups = dict[str, dict[Partition, int]]
 
@@ -73,10 +72,11 @@ def _places(topics: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[Partition
             yield (topic, int(partition)), offset
 
 
-def observe(spec: EnvironmentSpec, sources: Sources, settings: Settings) -> Contents:
-    """Looks and changes nothing. Raises :class:`BackupError` for a connector that has a secret itself."""
+def observe(plan: BackupPlan, sources: Sources, settings: Settings) -> Contents:
+    """Looks and changes nothing; the spec is there where the plan was made of it. Raises :class:`BackupError` for a connector
+    that has a secret itself."""
     connectors = None if sources.connect is None else _connectors(sources.connect)
-    groups = sources.kafka.groups()
+    groups, spec = sources.kafka.groups(), plan.environment
     return Contents(
         topics=sources.kafka.topics(),
         groups=groups,
@@ -84,9 +84,9 @@ def observe(spec: EnvironmentSpec, sources: Sources, settings: Settings) -> Cont
         users=sources.kafka.scram_users(),
         schemas=None if sources.schemas is None else sources.schemas.observe(),
         connectors=connectors,
-        vault=vault_names(spec),
-        spec=spec.published(),
-        desired=desired_state(spec.kafka, spec.kafka_state, spec.context),
+        vault=list(plan.vault),
+        spec={} if spec is None else spec.published(),
+        desired="" if spec is None else desired_state(spec.kafka, spec.kafka_state, spec.context),
         quotas=_quotas(settings),
     )
 
@@ -121,19 +121,3 @@ def refuse_secrets(connector: str, config: Mapping[str, str]) -> None:
                 f"connector {connector}: {key} looks like a secret itself\n"
                 "      → let it refer to a file, such as ${directory:/run/secrets/connect:file}; nothing was backed up"
             )
-
-
-def vault_names(spec: EnvironmentSpec) -> list[str]:
-    """``path#key`` of everything that the spec refers to in Vault."""
-    return sorted({text.removeprefix("vault:") for text in _texts(spec.published()) if _VAULT.fullmatch(text)})
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)

@@ -1,10 +1,13 @@
 """The options of ``cdc backup``, and what they and the spec together name: a store, a key, a backup."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from components.backup import plan
+from components.backup.plan import BackupPlan
 from components.backup.spec import BackupSpec
 from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
@@ -15,29 +18,37 @@ from operations.backup.manifest import Kind, Manifest, read_manifest
 from operations.backup.sealing import read_key
 from operations.backup.store import Folder, Store
 
-To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Folder of all backups. Default: what the spec says.")]
-From = Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Folder of all backups. Default: what the spec says.")]
-S3Credentials = Annotated[
-    Path | None,
-    typer.Option("--s3-credentials-file", metavar="FILE", help="The bucket's access key, as AWS's programs read it."),
-]
-S3Ca = Annotated[Path | None, typer.Option("--s3-ca-file", metavar="FILE", help="What signed its store's certificate, PEM.")]
 KeyFile = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="File with the key: openssl rand -hex 32.")]
-KafkaConfig = Annotated[
-    Path, typer.Option("--kafka-config", metavar="FILE", help="Settings of a client of Kafka, key=value lines.")
+Plan = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="DIR", help="Folder with what a CronJob knows in place of the project, as rendered."),
 ]
-RegistryUrl = Annotated[
-    str | None, typer.Option("--registry", metavar="URL", help="The schema registry's API as this machine reaches it; or none.")
-]
-Connect = Annotated[
-    list[str] | None, typer.Option("--connect", metavar="URL", help="REST address of a worker of the active colour; or none.")
-]
-ConnectUser = Annotated[str | None, typer.Option("--connect-user", metavar="NAME", help="Whom to enter there as.")]
-ConnectPassword = Annotated[
-    Path | None, typer.Option("--connect-password-file", metavar="FILE", help="File with that user's password.")
-]
-ConnectCa = Annotated[Path | None, typer.Option("--connect-ca-file", metavar="FILE", help="What signed its certificate, PEM.")]
 Backup = Annotated[str | None, typer.Argument(metavar="BACKUP", help="Its id. Default: the newest whole one.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the command line says that backups are; its fields are the options."""
+
+    folder: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Folder of all backups. Default: what the spec says.")
+    ] = None
+    credentials: Annotated[
+        Path | None,
+        typer.Option("--s3-credentials-file", metavar="FILE", help="The bucket's access key, as AWS's programs read it."),
+    ] = None
+    ca: Annotated[
+        Path | None, typer.Option("--s3-ca-file", metavar="FILE", help="What signed its store's certificate, PEM.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target(Place):
+    """Where they go."""
+
+    folder: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Folder of all backups. Default: what the spec says.")
+    ] = None
 
 
 def declared_in(root: Path | None, stack: str) -> tuple[EnvironmentSpec, BackupSpec]:
@@ -47,24 +58,31 @@ def declared_in(root: Path | None, stack: str) -> tuple[EnvironmentSpec, BackupS
     return spec, spec.backup
 
 
-def store_of(
-    spec: EnvironmentSpec,
-    declared: BackupSpec,
-    folder: Path | None,
-    credentials: Path | None,
-    ca: Path | None,
-    of: str | None = None,
-) -> Store:
+def planned(root: Path | None, stack: str, folder: Path | None) -> BackupPlan:
+    """From the project; or what ``folder`` says of it."""
+    if folder is None:
+        return plan.plan_of(*declared_in(root, stack))
+    try:
+        files = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix in {".json", ".txt"}}
+    except OSError as error:
+        raise CdcError(f"{error.filename}: {error.strerror}\n      → name the folder with {plan.NAME}") from None
+    found = plan.read(files, str(folder))
+    if found.name != project.stack_name(stack):
+        raise CdcError(f"{folder}: is the plan of {found.name}, not of {stack}\n      → name that stack, or another folder")
+    return found
+
+
+def store_of(spec: EnvironmentSpec | BackupPlan, declared: BackupSpec, place: Place, of: str | None = None) -> Store:
     """The bucket that is declared, unless a folder is named."""
     name, s3 = of or spec.name, declared.s3
-    if s3 is None or folder is not None:
-        return Folder((folder or Path(declared.directory)) / name)
-    if s3.credentials is not None and credentials is None:
+    if s3 is None or place.folder is not None:
+        return Folder((place.folder or Path(declared.directory)) / name)
+    if s3.credentials is not None and place.credentials is None:
         raise CdcError("backups go to a bucket\n      → name the file of its access key with --s3-credentials-file")
     from operations.backup.s3 import Bucket, BucketStore
 
     prefix = "/".join([*filter(None, [s3.prefix]), name, ""])
-    return BucketStore(Bucket(s3.bucket, s3.region, s3.endpoint, credentials, ca), prefix)
+    return BucketStore(Bucket(s3.bucket, s3.region, s3.endpoint, place.credentials, place.ca), prefix)
 
 
 def kind_of(text: str) -> Kind:

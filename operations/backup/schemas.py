@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from operations.backup.errors import BackupError
-from operations.live.registry import ANSWER_SECONDS, Access, _credentials, _trust
+from operations.live.registry import Access, entering
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _APICURIO = "/apis/ccompat/"
@@ -24,7 +24,7 @@ class Schemas:
 
     def __init__(self, access: Access) -> None:
         self.url = access.url.rstrip("/")
-        self._client = httpx.Client(auth=_credentials(access), verify=_trust(access), timeout=ANSWER_SECONDS, trust_env=False)
+        self._client = httpx.Client(**entering(access), trust_env=False)
 
     def observe(self) -> dict[str, Any]:
         """Levels, and every version of every subject; ``export`` is Apicurio's own, base64, where it is one."""

@@ -76,6 +76,10 @@ class Cluster(Protocol):
         """Start again what of it has failed."""
         ...
 
+    def restart(self, connector: str) -> None:
+        """Start it again with all its tasks, which read their secrets anew."""
+        ...
+
     def delete(self, connector: str) -> None:
         """Remove it; its offsets stay where they are."""
         ...

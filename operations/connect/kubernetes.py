@@ -8,24 +8,20 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from operations.connect import objects
 from operations.connect.cluster import Config, ConnectError, NotRead, Offsets, Silent, State
 from operations.connect.kubectl import CONFIG_MAPS, CONNECTORS, Api, Body
+from operations.connect.objects import NOT_ARMED
 from operations.connect.rest import state_of
 
 OFFSETS_ANNOTATION = "strimzi.io/connector-offsets"
-RESTART_ANNOTATION, RESTART_TASK_ANNOTATION = "strimzi.io/restart-connector", "strimzi.io/restart-task"
+RESTART_ANNOTATION, RESTART_TASK_ANNOTATION = "strimzi.io/restart", "strimzi.io/restart-task"
 OFFSETS_KEY = "offsets.json"
 """Where in a ConfigMap the operator keeps and looks for positions."""
 
-_WARNINGS = {"list": "ListOffsets", "alter": "AlterOffsets"}
-
 LOOKED_AT = "cdc.platform/look"
 """An annotation that changes so that the operator looks again: it does so by itself every two minutes only."""
-
-NOT_ARMED = "cdc.platform/not-armed"
-"""Marks an object that still has :data:`HARMLESS` in its configuration."""
 
 HARMLESS = {
     "snapshot.mode": "configuration_based",
@@ -62,8 +58,8 @@ class KubernetesCluster:
         found = {}
         for body in self.api.find(CONNECTORS, f"strimzi.io/cluster={self.cluster}"):
             name = body["metadata"]["name"]
-            found[name] = state_of_object(body)
-            if self.acts and _behind(body, found[name]):
+            found[name] = objects.state_of_object(body)
+            if self.acts and objects.behind(body, found[name]):
                 self._let_look(name)
         return found
 
@@ -106,12 +102,12 @@ class KubernetesCluster:
     def _arm(self, connector: str) -> Body:
         """The object. One that is marked gets its own configuration once it is stopped, which starts nothing."""
         found = self._get(connector)
-        if NOT_ARMED not in _annotations(found):
+        if NOT_ARMED not in objects.annotations(found):
             return found
         live = self._until(
-            connector, lambda found: _lives(found) == "stopped" or _has_failed(found), STOP_SECONDS, "stopped it"
+            connector, lambda found: objects.lives(found) == "stopped" or objects.has_failed(found), STOP_SECONDS, "stopped it"
         )
-        if _has_failed(live):
+        if objects.has_failed(live):
             raise ConnectError(f"{connector} fails on {self.name}: {state_of(live['status']['connectorStatus']).why}")
         body = self.rendered[connector]
         self.api.apply({**body, "spec": {**body["spec"], "state": "stopped"}})  # takes away what it applied before as well
@@ -121,7 +117,7 @@ class KubernetesCluster:
         """A connector that has failed itself is started again first: the operator does not stop one."""
         body = self._get(connector)
         change: Body = {"spec": {"state": "stopped"}}
-        if _has_failed(body):
+        if objects.has_failed(body):
             change["metadata"] = {"annotations": {RESTART_ANNOTATION: "true"}}
         self._ask(connector, change, {"spec": {"state": body["spec"].get("state")}})
 
@@ -138,6 +134,13 @@ class KubernetesCluster:
         if failed and status["connector"]["state"] != "FAILED":
             annotation = {RESTART_TASK_ANNOTATION: str(failed[0])}
         self.api.patch(CONNECTORS, connector, {"metadata": {"annotations": annotation}})
+
+    def restart(self, connector: str) -> None:
+        """The operator takes the annotation away once it has asked Connect."""
+        self.api.patch(CONNECTORS, connector, {"metadata": {"annotations": {RESTART_ANNOTATION: "includeTasks"}}})
+        self._until(
+            connector, lambda body: RESTART_ANNOTATION not in objects.annotations(body), self.patience, "started it again"
+        )
 
     def delete(self, connector: str) -> None:
         self.api.delete(CONNECTORS, connector)
@@ -168,7 +171,7 @@ class KubernetesCluster:
         """Until the operator has seen it; taken back where it does not."""
         self.api.patch(CONNECTORS, connector, change)
         try:
-            self._until(connector, _observed, self.patience, "looked at it")
+            self._until(connector, objects.is_observed, self.patience, "looked at it")
         except Silent:
             self.api.patch(CONNECTORS, connector, back)
             raise
@@ -176,11 +179,11 @@ class KubernetesCluster:
     def _manage_offsets(self, connector: str, verb: str, change: Body) -> None:
         """The operator takes the annotation away once it is done, and warns, and tries again and again, where it cannot."""
         asked = {"metadata": {"annotations": {OFFSETS_ANNOTATION: verb}}, "spec": change}
-        before = _warning(self.api.patch(CONNECTORS, connector, asked), verb)
+        before = objects.warning(self.api.patch(CONNECTORS, connector, asked), verb)
 
         def answered(body: Body) -> bool:
-            warning = _warning(body, verb)
-            return OFFSETS_ANNOTATION not in _annotations(body) or (warning is not None and warning != before)
+            warning = objects.warning(body, verb)
+            return OFFSETS_ANNOTATION not in objects.annotations(body) or (warning is not None and warning != before)
 
         try:
             body = self._until(connector, answered, self.patience, f"done {verb} of its positions")
@@ -189,9 +192,9 @@ class KubernetesCluster:
             if before is not None:
                 raise ConnectError(f"{connector}: {self.name} refuses: {before[1]}") from None
             raise
-        if OFFSETS_ANNOTATION in _annotations(body):
+        if OFFSETS_ANNOTATION in objects.annotations(body):
             self._withdraw(connector)
-            warning = _warning(body, verb)
+            warning = objects.warning(body, verb)
             raise ConnectError(f"{connector}: {self.name} refuses: {'' if warning is None else warning[1]}")
 
     def _withdraw(self, connector: str) -> None:
@@ -199,8 +202,8 @@ class KubernetesCluster:
 
     def _accepted(self, connector: str) -> Body:
         """The object, once the operator has taken what was applied."""
-        body = self._until(connector, _observed, self.patience, "looked at it")
-        refusal = _refusal(body)
+        body = self._until(connector, objects.is_observed, self.patience, "looked at it")
+        refusal = objects.refusal(body)
         if refusal:
             raise ConnectError(f"{connector}: {self.name} refuses it: {refusal}")
         return body
@@ -211,14 +214,14 @@ class KubernetesCluster:
         deadline = self._looked[connector] + seconds
         while not done(body := self._get(connector)):
             if time.monotonic() > deadline:
-                reason = _refusal(body)
+                reason = objects.refusal(body)
                 raise Silent(
                     f"the Strimzi operator has not {what} within {seconds:g} s: KafkaConnector {connector}"
                     + (f": {reason}" if reason else "")
                     + "\n      → see that it runs, watches this namespace, and that no object has the annotation "
                     "strimzi.io/pause-reconciliation"
                 )
-            if _observed(body):
+            if objects.is_observed(body):
                 self._let_look(connector)
             time.sleep(POLL_SECONDS)
         return body
@@ -229,63 +232,6 @@ class KubernetesCluster:
         if now - self._looked.get(connector, 0.0) >= LOOK_SECONDS:
             self._looked[connector] = now
             self.api.patch(CONNECTORS, connector, {"metadata": {"annotations": {LOOKED_AT: str(time.time_ns())}}})
-
-
-def state_of_object(body: Body) -> State:
-    """As the operator saw it last. What is still harmless counts as stopped, whatever it does."""
-    if NOT_ARMED in _annotations(body):
-        return State("stopped")
-    status = body.get("status", {}).get("connectorStatus")
-    if status:
-        return state_of(status)
-    refusal = _refusal(body)
-    return State("failed", 0, refusal) if refusal else State("starting")
-
-
-def _behind(body: Body, state: State) -> bool:
-    """Whether there is more to come than the operator has seen."""
-    asked = body["spec"].get("state", "running")
-    return not _observed(body) or state.lives == "starting" or state.lives not in {asked, "failed"}
-
-
-def _lives(body: Body) -> str:
-    status = body.get("status", {}).get("connectorStatus")
-    return state_of(status).lives if status else "starting"
-
-
-def _has_failed(body: Body) -> bool:
-    """The connector itself, which is more than one of its tasks: the operator then leaves it alone."""
-    status = body.get("status", {}).get("connectorStatus") or {}
-    return bool(status.get("connector", {}).get("state") == "FAILED")
-
-
-def _observed(body: Body) -> bool:
-    return bool(body.get("status", {}).get("observedGeneration") == body["metadata"]["generation"])
-
-
-def _annotations(body: Body) -> Mapping[str, str]:
-    found: Mapping[str, str] = body["metadata"].get("annotations") or {}
-    return found
-
-
-def _conditions(body: Body) -> list[Mapping[str, Any]]:
-    return body.get("status", {}).get("conditions") or []
-
-
-def _refusal(body: Body) -> str:
-    """Why the operator could not do what the object says; empty where it did."""
-    for condition in _conditions(body):
-        if condition["type"] == "NotReady" and condition["status"] == "True":
-            return str(condition.get("message") or condition.get("reason", "it does not say why"))
-    return ""
-
-
-def _warning(body: Body, verb: str) -> tuple[str, str] | None:
-    """When it warned that positions could not be listed or altered, and why."""
-    for condition in _conditions(body):
-        if condition["type"] == "Warning" and condition.get("reason") == _WARNINGS[verb]:
-            return str(condition.get("lastTransitionTime", "")), str(condition.get("message", ""))
-    return None
 
 
 def _config_map(name: str, owner: Body, data: Mapping[str, str]) -> Body:

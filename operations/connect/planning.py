@@ -128,7 +128,7 @@ def settle(cluster: Cluster, names: Sequence[str], most_restarts: int, patience:
     restarts = dict.fromkeys(names, 0)
     quiet_until = dict.fromkeys(names, 0.0)
     deadline = time.monotonic() + patience
-    while waiting := [name for name in names if _unsettled(cluster.states().get(name), lives)]:
+    while waiting := [name for name in names if not is_settled(cluster.states().get(name), lives)]:
         now = time.monotonic()
         states = cluster.states()
         for name in waiting:
@@ -148,8 +148,8 @@ def settle(cluster: Cluster, names: Sequence[str], most_restarts: int, patience:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _unsettled(state: State | None, lives: Wanted) -> bool:
-    """Where nothing is said, paused and stopped is what somebody wanted."""
+def is_settled(state: State | None, lives: Wanted) -> bool:
+    """Whether a connector does what it is to do. Where nothing is said, paused and stopped is what somebody wanted."""
     if state is None or lives is not None:
-        return state is None or state.lives != lives
-    return state.lives in {"starting", "failed"}
+        return state is not None and state.lives == lives
+    return state.lives not in {"starting", "failed"}

@@ -64,6 +64,9 @@ class RestCluster:
     def restart_failed(self, connector: str) -> None:
         self._ask("POST", f"/connectors/{quote(connector)}/restart?includeTasks=true&onlyFailed=true")
 
+    def restart(self, connector: str) -> None:
+        self._ask("POST", f"/connectors/{quote(connector)}/restart?includeTasks=true&onlyFailed=false")
+
     def delete(self, connector: str) -> None:
         self._ask("DELETE", f"/connectors/{quote(connector)}")
 

@@ -1,12 +1,11 @@
 """Changes one value in a stack file and nothing else: comments, order and layout stay."""
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from components.core.errors import CdcError
 from operations import project
+from operations.files import replace_text
 
 _ACTIVE = re.compile(r"(?P<key>(?<![\w.-])active\s*:\s*)(?P<quote>['\"]?)(?P<value>blue|green)(?P=quote)")
 _CONNECT = re.compile(r"(?m)^(?P<indent>[ ]*)connect[ ]*:(?P<rest>[^\n]*)(?:\n|$)")
@@ -21,7 +20,10 @@ def set_active(root: Path, stack: str, colour: str) -> Path:
     path = root / written.source
     text = with_active(written.text, colour)
     if text != written.text:
-        _replace(path, text)
+        try:
+            replace_text(path, text)
+        except OSError as error:
+            raise CdcError(f"{path}: cannot be written: {error.strerror}\n      → write connect.active by hand") from None
     if project.written_spec(root, stack).value.get("connect", {}).get("active", "blue") != colour:
         raise CdcError(f"{path}: connect.active could not be changed to {colour}\n      → write it by hand")
     return path
@@ -59,17 +61,3 @@ def _added(block: str, flow: bool, colour: str) -> str:
     first = next((line for line in block.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
     indent = " " * (len(first) - len(first.lstrip(" ")))
     return f"{indent}active: {colour}\n{block}"
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, path.stat().st_mode)
-        os.replace(name, path)
-    except OSError as error:
-        os.unlink(name)
-        raise CdcError(f"{path}: cannot be written: {error.strerror}\n      → write connect.active by hand") from None

@@ -22,14 +22,13 @@ from operations.live.changes import (
     SetLevel,
     SetPassword,
 )
-from operations.live.kafka import UnreachableError
 from operations.live.ledger import Ledger
 from operations.live.making import Failure, Maker, Outcome
 from operations.live.observe import Sources
 from operations.live.ownership import Mark
 from operations.live.report import change_record
 from operations.live.session import Look
-from operations.schema_changes import apply_changes
+from operations.schema_changes import Step, apply_changes
 
 Progress = Callable[[int, int, str], None]
 """How many of how many changes are made, and what was the last."""
@@ -138,7 +137,7 @@ class Applier:
         maker, plan = Maker(self.sources.kafka, self.secrets), look.to_make
         for planned in plan:
             if isinstance(planned.change, SetPassword):
-                maker.password(planned.change.user)
+                maker.password(planned.change.user, planned.change.mechanism)
         self.ledger.write(marks_of(look))
         applied = Applied(plan)
         for batch in batches(plan):
@@ -156,25 +155,30 @@ class Applier:
         return applied
 
     def _make(self, maker: Maker, batch: Sequence[Planned], look: Look) -> Outcome:
-        family = _family(batch[0])
+        family, made = _family(batch[0]), set[int]()
         try:
             if family == "schemas":
-                self._schemas(look)
+                self._schemas(batch, look, made)
             elif family == "connectors":
-                self._connectors(look)
+                self._connectors(batch, look, made)
             elif family in {"delete subject", "delete connector"}:
-                self._delete(batch)
+                self._delete(batch, made)
             else:
                 return maker.make(batch)
-        except (UnreachableError, ConnectError, CdcError) as error:
-            why, _, remedy = str(error).partition("\n      → ")
-            return Outcome([], [Failure(batch[0], why, remedy or "look into its log")])
+        except CdcError as error:
+            return _broken_off(batch, made, error)
         return Outcome(list(batch))
 
-    def _schemas(self, look: Look) -> None:
+    def _schemas(self, batch: Sequence[Planned], look: Look, made: set[int]) -> None:
         assert self.sources.registry is not None
         assert look.judged.schemas is not None
-        after = apply_changes(look.judged.schemas, self.sources.registry)
+        told = {_told_of(planned.change): id(planned) for planned in batch}
+
+        def tell(step: Step, so: bool) -> None:
+            if step in told:
+                (made.add if so else made.discard)(told[step])
+
+        after = apply_changes(look.judged.schemas, self.sources.registry, tell)
         if not after.compatible:
             names = ", ".join(finding.subject for finding in after.findings if finding.state == "incompatible")
             raise CdcError(
@@ -182,8 +186,8 @@ class Applier:
                 "\n      → change the schema, or its level"
             )
 
-    def _connectors(self, look: Look) -> None:
-        """As ``cdc connect apply`` does it, plugins asked first."""
+    def _connectors(self, batch: Sequence[Planned], look: Look, made: set[int]) -> None:
+        """As ``cdc connect apply`` does it, plugins asked first. One that does not run then is not made."""
         from operations.connect.commands import wanted_lives
 
         assert self.sources.connect is not None
@@ -194,11 +198,23 @@ class Applier:
         if refused:
             raise ConnectError("refused by their plugins, no connector was changed:\n  " + "\n  ".join(refused))
         lives = wanted_lives(self.spec)
-        planning.apply(cluster, wanted, planned, lambda _: None, lives)
-        names = [one.name for one in wanted]
-        planning.settle(cluster, names, self.spec.connect.max_restarts, self.patience, lambda _: None, lives)
+        by_name = {planned.object.name: id(planned) for planned in batch}
 
-    def _delete(self, batch: Sequence[Planned]) -> None:
+        def say(line: str) -> None:
+            if (name := line.partition(":")[0]) in by_name:
+                made.add(by_name[name])
+
+        planning.apply(cluster, wanted, planned, say, lives)
+        names = [one.name for one in wanted]
+        try:
+            planning.settle(cluster, names, self.spec.connect.max_restarts, self.patience, lambda _: None, lives)
+        except ConnectError:
+            made.clear()
+            states = cluster.states()
+            made.update(planned for name, planned in by_name.items() if planning.is_settled(states.get(name), lives))
+            raise
+
+    def _delete(self, batch: Sequence[Planned], made: set[int]) -> None:
         for planned in batch:
             change = planned.change
             assert isinstance(change, Delete)
@@ -208,6 +224,7 @@ class Applier:
             else:
                 assert self.sources.connect is not None
                 self.sources.connect[change.colour].delete(change.object.name)
+            made.add(id(planned))
 
     def _tell(self, outcome: Outcome) -> None:
         for planned in outcome.made:
@@ -218,10 +235,24 @@ class Applier:
             )
 
 
+def _broken_off(batch: Sequence[Planned], made: set[int], error: CdcError) -> Outcome:
+    """The first that was not made is the one that failed, as far as can be told. ``made`` are ids of what was."""
+    why, _, remedy = str(error).partition("\n      → ")
+    failed = next((planned for planned in batch if id(planned) not in made), batch[-1])
+    done = [planned for planned in batch if id(planned) in made and planned is not failed]
+    return Outcome(done, [Failure(failed, why, remedy or "look into its log")])
+
+
+def _told_of(change: Change) -> Step:
+    """What :func:`apply_changes` calls it."""
+    assert isinstance(change, (SetLevel, RegisterSchema))
+    return ("level" if isinstance(change, SetLevel) else "schema"), change.subject
+
+
 def settled(again: Callable[[], Look], seconds: float, pause: float = 0.2) -> Look:
     """Look until everything that was made is seen: what a controller has taken, brokers know a moment later."""
     deadline = time.monotonic() + seconds
-    while (found := again()).to_make and time.monotonic() < deadline:
+    while ((found := again()).to_make or found.seen.gaps) and time.monotonic() < deadline:
         time.sleep(pause)
     return found
 

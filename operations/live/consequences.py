@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.core.quantities import format_bytes
+from operations.live import snapshots
 from operations.live.changes import (
     AddPartitions,
     ChangeConnector,
@@ -26,10 +27,6 @@ from operations.live.desired import Desired
 from operations.live.observed import Observed
 from operations.live.placement import moved
 
-_SNAPSHOT_KEYS = frozenset({"topic.prefix", "database.hostname", "offsets.storage.topic", "name", "connector.class"})
-"""A connector that has another one of these is another one to its source: its positions are not found any more."""
-
-_CAPTURE_KEYS = frozenset({"table.include.list", "database.include.list"})
 _ENDLESS = "-1"
 
 
@@ -59,20 +56,8 @@ Told = tuple[list[Consequence], str | None]
 
 def _create(planned: Planned, facts: Facts) -> Told:
     change: CreateTopic = planned.change  # type: ignore[assignment]
-    return list(_missed(change.topic, facts)), f"cdc apply --delete topic/{change.topic} --reason …, while nobody writes to it"
-
-
-def _missed(topic: str, facts: Facts) -> Iterator[Consequence]:
-    """A connector that runs, and whose own topic is made anew, has lost what stood in it."""
-    running = {name for connectors in (facts.seen.connect or {}).values() for name in connectors}
-    for connector in facts.wanted.connectors.values():
-        lost = facts.wanted.pipelines[connector.pipeline]
-        if connector.name not in running or connector.role != "source":
-            continue
-        if topic in lost.offsets:
-            yield Consequence("snapshot", f"{connector.name} has lost its positions: it takes a snapshot when it starts next")
-        elif topic == lost.history:
-            yield Consequence("snapshot", f"{connector.name} has lost its schema history: it stops until it is recovered")
+    back = f"cdc apply --delete topic/{change.topic} --reason …, while nobody writes to it"
+    return list(snapshots.missed(change.topic, facts)), back
 
 
 def _configure(planned: Planned, facts: Facts) -> Told:
@@ -252,33 +237,15 @@ def _register(planned: Planned, facts: Facts) -> Told:
 def _connector(planned: Planned, facts: Facts) -> Told:
     change: ChangeConnector = planned.change  # type: ignore[assignment]
     if change.action == "create":
-        return list(_first_snapshot(change, facts)), f"cdc apply --delete {planned.object} --reason …"
+        return list(snapshots.first(change, facts)), f"cdc apply --delete {planned.object} --reason …"
     found = []
     if change.action in {"change", "restart"}:
         found.append(Consequence("restart", f"the tasks of {change.connector} restart; it goes on from where it was"))
     elif change.action == "stop":
         found.append(Consequence("clients", f"{change.connector} moves nothing until it is started"))
-    if change.action == "change" and _SNAPSHOT_KEYS & set(change.keys):
-        found.append(Consequence("snapshot", "its source is another one to it: it takes a snapshot of every table"))
-    elif change.action == "change" and _CAPTURE_KEYS & set(change.keys):
-        text = "tables that are new are read from now on; rows that are there come only with a snapshot that is asked for"
-        found.append(Consequence("snapshot", text))
+    if change.action == "change":
+        found += snapshots.again(change)
     return found, "apply the spec as it was"
-
-
-def _first_snapshot(change: ChangeConnector, facts: Facts) -> Iterator[Consequence]:
-    connector = facts.wanted.connectors.get(change.connector)
-    if connector is None or connector.role != "source":
-        return
-    mode = connector.config.get("snapshot.mode", "initial")
-    if mode not in {"initial", "always", "when_needed"}:
-        return
-    names = facts.wanted.pipelines[connector.pipeline].offsets
-    sizes = [facts.size(name) for name in names if name in facts.seen.kafka.topics]
-    if mode != "always" and any(sizes):
-        yield Consequence("snapshot", "none, if its positions are still in its topic; else it reads every row", {"mode": mode})
-    else:
-        yield Consequence("snapshot", f"reads every row of its tables first (snapshot: {mode})", {"mode": mode})
 
 
 def _delete(planned: Planned, facts: Facts) -> Told:

@@ -10,13 +10,15 @@ from components.connect.connectors import Connector, connectors
 from components.connect.names import COLOURS, offsets_topic
 from components.environment import EnvironmentSpec
 from components.kafka.derive import dlq_topic, sink_group
+from components.kafka.logins import FIRST, MECHANISMS
 from components.kafka.state import AclBinding, Quota, Topic, User
 from components.tenancy.spec import QuotaSpec
+from components.vault.login_rotation import login_users
 from operations.live.normal import canonical_config
 from operations.live.observed import Acl, Entity
 
 EVERYBODY: Entity = (("user", None),)
-SCRAM = "SCRAM-SHA-512"
+SCRAM = FIRST
 CLUSTER = "kafka-cluster"
 _RESOURCES = {"topic": "TOPIC", "group": "GROUP", "cluster": "BROKER", "transactionalId": "TRANSACTIONAL_ID"}
 _PATTERNS = {"literal": "LITERAL", "prefix": "PREFIXED"}
@@ -45,7 +47,8 @@ class DesiredTopic:
 
 @dataclass(frozen=True, slots=True)
 class DesiredUser:
-    """``principal`` is as the brokers know it. ``scram`` says whether it comes with a password."""
+    """``principal`` is as the brokers know it. ``scram`` says whether it comes with a password, ``mechanisms`` those that it
+    must have one for."""
 
     name: str
     principal: str
@@ -54,6 +57,7 @@ class DesiredUser:
     quota: Mapping[str, float]
     origin: str
     pipeline: str = ""
+    mechanisms: tuple[str, ...] = (SCRAM,)
 
     @property
     def entity(self) -> Entity:
@@ -103,13 +107,14 @@ def desired(spec: EnvironmentSpec) -> Desired:
     dlqs = {dlq_topic(pipeline, spec.naming) for pipeline in spec.pipelines}
     strimzi = spec.target == "kubernetes"
     judged = spec.kafka.authorization.type == "simple"
+    rotated, passwords = login_users(spec), _takes_passwords(spec)
     running = () if spec.connect is None else connectors(spec, spec.connect.active)
     return Desired(
         spec.name,
         strimzi,
         judged,
         {topic.name: _topic(topic, dlqs) for topic in state.topics},
-        {user.name: _user(user, strimzi, judged) for user in state.users},
+        {user.name: _user(user, strimzi, judged, user.name in rotated, passwords) for user in state.users},
         figures(spec.kafka.quotas.default),
         {facts.name: facts for facts in _pipelines(spec)},
         {connector.name: connector for connector in running},
@@ -129,12 +134,18 @@ def _topic(topic: Topic, dlqs: set[str]) -> DesiredTopic:
     )
 
 
-def _user(user: User, strimzi: bool, judged: bool) -> DesiredUser:
+def _takes_passwords(spec: EnvironmentSpec) -> bool:
+    """Whether users have SCRAM passwords: on Kubernetes Strimzi gives them theirs, elsewhere some listener must ask for one."""
+    return spec.target == "kubernetes" or any(one.authentication == "scram-sha-512" for one in spec.kafka.listeners)
+
+
+def _user(user: User, strimzi: bool, judged: bool, rotated: bool, passwords: bool) -> DesiredUser:
     """Strimzi names the user of a certificate by all of its subject."""
     principal = f"User:CN={user.name}" if strimzi and user.authentication == "tls" else f"User:{user.name}"
     bindings = frozenset(binding for acl in user.acls for binding in _bindings(acl, principal)) if judged else frozenset()
-    scram = user.authentication == "scram-sha-512"
-    return DesiredUser(user.name, principal, scram, bindings, figures(user.quota), user.origin, user.pipeline)
+    scram = passwords and user.authentication == "scram-sha-512"
+    mechanisms = MECHANISMS if rotated else (SCRAM,)
+    return DesiredUser(user.name, principal, scram, bindings, figures(user.quota), user.origin, user.pipeline, mechanisms)
 
 
 def _bindings(acl: AclBinding, principal: str) -> list[Acl]:

@@ -77,6 +77,23 @@ class Cluster:
         metadata = self._ask(lambda: self._consumer.list_topics(timeout=ANSWER_SECONDS))
         return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
 
+    def leaders(self) -> dict[Partition, tuple[str, int]]:
+        """Every partition that has a leader, with that broker's address."""
+        metadata = self._ask(lambda: self._consumer.list_topics(timeout=ANSWER_SECONDS))
+        brokers = {number: (broker.host, broker.port) for number, broker in metadata.brokers.items()}
+        return {
+            (name, number): brokers[partition.leader]
+            for name, topic in metadata.topics.items()
+            if topic.error is None
+            for number, partition in topic.partitions.items()
+            if partition.leader in brokers
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """Those that it was opened with."""
+        return self._settings
+
     def begin_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """The first offset of each."""
         return {place: offset for place, (offset, _) in self._offsets(partitions, _EARLIEST).items()}

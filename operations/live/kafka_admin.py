@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._acl import AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from operations.live.acls import acl_binding, acl_record
 from operations.live.kafka import ANSWER_SECONDS, Partition, Settings, UnreachableError
 from operations.live.observed import Broker
 from operations.live.rights import needed
@@ -197,7 +198,7 @@ class KafkaAdmin:
             if error.args[0].code() == KafkaError.SECURITY_DISABLED:
                 return None
             raise self._failed(error.args[0]) from None
-        return sorted((_acl_record(binding) for binding in bindings), key=lambda record: tuple(record.values()))
+        return sorted((acl_record(binding) for binding in bindings), key=lambda record: tuple(record.values()))
 
     def create_acls(self, records: Iterable[Mapping[str, str]]) -> None:
         """Those that are there already stay as they are."""
@@ -214,6 +215,10 @@ class KafkaAdmin:
             name: [{"mechanism": one.mechanism.name, "iterations": one.iterations} for one in user.scram_credential_infos]
             for name, user in sorted(users.items())
         }
+
+    def give_password(self, change: Any) -> None:
+        """Set a SCRAM password."""
+        self._all(self._admin.alter_user_scram_credentials, [change])
 
     def create_topic(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
         """Make one, and wait until every broker that may be asked knows it."""
@@ -282,27 +287,3 @@ def _hidden(entry: ConfigEntry) -> ConfigEntry | None:
 def _is_own(entry: ConfigEntry) -> bool:
     source: object = entry.source  # a number in answers, whatever the type says
     return source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-
-
-def _acl_record(binding: AclBinding) -> dict[str, str]:
-    return {
-        "principal": binding.principal,
-        "permission": AclPermissionType(binding.permission_type).name,
-        "operation": AclOperation(binding.operation).name,
-        "resource": ResourceType(binding.restype).name,
-        "pattern": ResourcePatternType(binding.resource_pattern_type).name,
-        "name": binding.name,
-        "host": binding.host,
-    }
-
-
-def acl_binding(record: Mapping[str, str]) -> AclBinding:
-    return AclBinding(
-        ResourceType[record["resource"]],
-        record["name"],
-        ResourcePatternType[record["pattern"]],
-        record["principal"],
-        record["host"],
-        AclOperation[record["operation"]],
-        AclPermissionType[record["permission"]],
-    )

@@ -19,8 +19,11 @@ from confluent_kafka.admin._scram import (
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from components.core.secrets import read_lines
 from components.kafka.clients import password_file
+from components.kafka.logins import FIRST, login_name, passwords
 from operations.live import requests
+from operations.live.acls import acl_binding
 from operations.live.changes import (
     AddPartitions,
     Configure,
@@ -34,7 +37,7 @@ from operations.live.changes import (
     SetQuota,
 )
 from operations.live.kafka import ANSWER_SECONDS, UnreachableError
-from operations.live.kafka_admin import KafkaAdmin, acl_binding
+from operations.live.kafka_admin import KafkaAdmin
 from operations.live.observed import Acl
 from operations.live.reach import read_secret
 from operations.live.rights import needed
@@ -42,6 +45,7 @@ from operations.live.rights import needed
 ITERATIONS = 8192
 """Of a new SCRAM password."""
 
+_LOGINS = "write it with cdc secrets pull, and name its folder kafka-users with --secrets"
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 60, 0.25
 _PASSING = frozenset(
     {
@@ -99,7 +103,7 @@ class _Part:
 
 
 class Maker:
-    """Makes the changes of one cluster. ``secrets`` is a folder of ``<user>.password`` files."""
+    """Makes the changes of one cluster. ``secrets`` is a folder of ``<user>.password`` files, and of logins."""
 
     def __init__(self, admin: KafkaAdmin, secrets: Path | None) -> None:
         self._admin, self._client, self._secrets = admin, admin.client, secrets
@@ -112,13 +116,21 @@ class Maker:
         parts = [part for planned in batch for part in self._parts(planned)]
         return self._settle(batch, parts, self._sender(kind))
 
-    def password(self, user: str) -> bytes:
-        """What a user is to log in with."""
+    def password(self, user: str, mechanism: str) -> bytes:
+        """What a user is to log in with, by this mechanism. A login has that of the one that is in use, and that of the other,
+        which is the next one: so nothing here undoes a rotation, or gets before one."""
         if self._secrets is None:
             raise UnreachableError(f"user {user} has no password yet\n      → name the folder of its file with --secrets")
-        found = read_secret(self._secrets / password_file(user), "--secrets")
+        file = self._secrets / login_name(user)
+        if file.exists():
+            found = passwords(read_lines(read_secret(file, "--secrets"))).get(mechanism, "")
+        elif mechanism == FIRST:
+            file = self._secrets / password_file(user)
+            found = read_secret(file, "--secrets")
+        else:
+            raise UnreachableError(f"{file}: is missing: user {user} has a login that is rotated\n      → {_LOGINS}")
         if not found:
-            raise UnreachableError(f"{self._secrets / password_file(user)}: is empty\n      → write the password into it")
+            raise UnreachableError(f"{file}: has no password for {mechanism}\n      → write it there")
         return found.encode()
 
     def _sender(self, kind: type) -> Callable[[list[Any]], Mapping[Any, "Future[Any]"]]:
@@ -152,7 +164,7 @@ class Maker:
                 yield from (_Part(planned, exact, exact) for exact in map(_filter, acls))
             case SetPassword(user, mechanism):
                 info = ScramCredentialInfo(_mechanism(mechanism), ITERATIONS)
-                yield _Part(planned, UserScramCredentialUpsertion(user, info, self.password(user)), user)
+                yield _Part(planned, UserScramCredentialUpsertion(user, info, self.password(user, mechanism)), user)
             case DropPassword(user, mechanism):
                 yield _Part(planned, UserScramCredentialDeletion(user, _mechanism(mechanism)), user)
 

@@ -1,10 +1,12 @@
 """Looks at a live system, several questions at a time, and changes nothing. What it finds is a frozen :class:`Observed`."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
+from components.core.errors import CdcError
 from operations.connect.cluster import Cluster
 from operations.live import requests
 from operations.live.kafka import Settings, UnreachableError
@@ -29,6 +31,9 @@ _RIGHTS = {"quotas": "DescribeConfigs", "ACLs": "Describe", "SCRAM users": "Desc
 AT_ONCE = 12
 """Requests to a registry or to Connect at the same time."""
 
+REGISTRY = "registry"
+"""What a registry is called among :class:`Gap` s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -41,16 +46,34 @@ class Sources:
 
 
 def observe(sources: Sources) -> Observed:
-    """Everything that is there. Raises :class:`UnreachableError`, or the error of the interface that does not answer."""
-    with ThreadPoolExecutor(3) as workers:
-        registry = None if sources.registry is None else workers.submit(observe_registry, sources.registry)
-        connect = None if sources.connect is None else workers.submit(observe_connect, sources.connect)
-        kafka, gaps = observe_kafka(sources.kafka, sources.settings)
-        return Observed(kafka, _result(registry), _result(connect), gaps)
+    """Everything that answers. A registry or a colour of Connect that does not is a gap; a Kafka that does not raises
+    :class:`UnreachableError`."""
+    colours, gaps = sources.connect or {}, list[Gap]()
+    with ThreadPoolExecutor(1 + len(colours)) as workers:
+        registry = sources.registry and workers.submit(attempt, REGISTRY, partial(observe_registry, sources.registry))
+        connect = {
+            colour: workers.submit(attempt, f"Connect {colour}", partial(observe_connect, cluster))
+            for colour, cluster in colours.items()
+        }
+        kafka, hidden = observe_kafka(sources.kafka, sources.settings)
+        subjects, silent = registry.result() if registry else (None, ())
+        gaps += [*hidden, *silent]
+        connectors: dict[str, Mapping[str, ObservedConnector]] = {}
+        for colour, future in connect.items():
+            found, silent = future.result()
+            gaps += silent
+            if found is not None:
+                connectors[colour] = found
+    return Observed(kafka, subjects, None if sources.connect is None else connectors, tuple(gaps))
 
 
-def _result(future: "Future[Found] | None") -> Found | None:
-    return None if future is None else future.result()
+def attempt(what: str, question: Callable[[], Found]) -> tuple[Found | None, tuple[Gap, ...]]:
+    """The answer, or why there is none."""
+    try:
+        return question(), ()
+    except CdcError as error:
+        why, _, remedy = str(error).partition("\n      → ")
+        return None, (Gap(what, why, remedy or "look into its log"),)
 
 
 def observe_kafka(admin: KafkaAdmin, settings: Settings) -> tuple[ObservedKafka, tuple[Gap, ...]]:
@@ -115,9 +138,9 @@ def observe_registry(registry: Registry) -> ObservedRegistry:
     return ObservedRegistry(registry.url, registry.compatibility() or "", dict(sorted(found.items())))
 
 
-def observe_connect(colours: Mapping[str, Cluster]) -> dict[str, dict[str, ObservedConnector]]:
-    """Connectors of every colour, by name."""
-    return {colour: dict(_connectors(cluster)) for colour, cluster in colours.items()}
+def observe_connect(cluster: Cluster) -> dict[str, ObservedConnector]:
+    """Connectors of one colour, by name."""
+    return dict(_connectors(cluster))
 
 
 def _connectors(cluster: Cluster) -> Iterator[tuple[str, ObservedConnector]]:

@@ -122,7 +122,8 @@ class Gap:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything. ``registry`` and ``connect`` (connectors by colour, then by name) are ``None`` where they are not declared,
-    or were not to be looked at. Whoever plans with ``gaps`` must say so."""
+    or were not to be looked at; a registry that did not answer is ``None`` too, and such a colour is missing. Whoever plans
+    with ``gaps`` must say so."""
 
     kafka: ObservedKafka
     registry: ObservedRegistry | None = None

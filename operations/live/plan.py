@@ -22,7 +22,7 @@ from operations.live.changes import (
     SetPassword,
     SetQuota,
 )
-from operations.live.desired import EVERYBODY, SCRAM, Desired, DesiredTopic, DesiredUser
+from operations.live.desired import EVERYBODY, Desired, DesiredTopic, DesiredUser
 from operations.live.normal import differing, same_figures
 from operations.live.observed import Acl, Observed, ObservedTopic
 from operations.live.ownership import Ownership
@@ -47,11 +47,12 @@ class Words:
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What only the registry and Connect can tell: which schema is compatible, which connector differs. ``active`` is the
-    colour that runs."""
+    colour that runs. ``halted`` are connectors that somebody has ``paused`` or ``stopped`` there."""
 
     schemas: SchemaChanges | None = None
     connectors: tuple[PlannedConnector, ...] | None = None
     active: str = ""
+    halted: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(wanted: Desired, seen: Observed, owned: Ownership, words: Words, judged: Judged) -> list[Planned]:
@@ -153,7 +154,7 @@ def _user(user: DesiredUser, live: set[Acl], wanted: Desired, seen: Observed, ow
     managed = owned.is_managed(Object("user", user.name))
     if seen.kafka.credentials is not None:
         has = {entry.mechanism for entry in seen.kafka.credentials.get(user.principal.removeprefix("User:"), ())}
-        needs = {SCRAM} if user.scram else set()
+        needs = set(user.mechanisms) if user.scram else set()
         yield from (SetPassword(user.name, mechanism) for mechanism in sorted(needs - has))
         if managed:
             yield from (DropPassword(user.name, mechanism) for mechanism in sorted(has - needs))
@@ -197,11 +198,19 @@ def _schemas(judged: Judged) -> Iterator[Planned]:
 
 
 def _connectors(wanted: Desired, judged: Judged) -> Iterator[Planned]:
+    """One that somebody has halted is told and left so: a switch that was interrupted stops connectors whose newest positions
+    are on the other colour, and whoever paused one knows why."""
     for one in judged.connectors or ():
-        if one.action in {"keep", "undeclared"}:
-            continue
         thing = Object("connector", one.name)
         origin = f"pipelines[{wanted.connectors[one.name].index}]" if one.name in wanted.connectors else ""
+        if one.action in {"keep", "change"} and one.name in judged.halted:
+            found = Planned(
+                thing, ChangeConnector(one.name, judged.active, "start", (), f"is {judged.halted[one.name]}"), origin
+            )
+            remedy = f"finish the switch that stopped it, or let it run: PUT /connectors/{one.name}/resume on {judged.active}"
+            yield _with_hold(found, "manual", f"somebody has {judged.halted[one.name]} it, and knows why", remedy)
+        if one.action in {"keep", "undeclared"}:
+            continue
         found = Planned(thing, ChangeConnector(one.name, judged.active, one.action, one.keys, one.why), origin)
         if one.action == "refused":
             found = _with_hold(found, "refused", one.why, "finish it with cdc connect switch")

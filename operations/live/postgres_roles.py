@@ -17,14 +17,16 @@ CONNECT_SECONDS = 15
 
 
 class PostgresServers:
-    """One session for each server, as a role that may change others' passwords. ``settings`` are libpq's, and say what the
-    spec does not, or says otherwise: user, password, sslmode, host. May be used from several threads."""
+    """One session for each server of ``logins`` that is PostgreSQL's, as a role that may change others' passwords. ``settings``
+    are libpq's, and say what the spec does not, or says otherwise: user, password, sslmode, host. May be used from several
+    threads."""
 
-    def __init__(self, logins: Iterable[Login], settings: dict[str, str]) -> None:
+    def __init__(self, logins: Iterable[object], settings: dict[str, str]) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str, int], psycopg.Connection] = {}
         try:
-            for host, port, database in sorted({(login.host, login.port, login.database) for login in logins}):
+            roles = [login for login in logins if isinstance(login, Login)]
+            for host, port, database in sorted({(login.host, login.port, login.database) for login in roles}):
                 if (host, port) not in self._sessions:
                     given = {"host": host, "port": str(port), "dbname": database, **settings}
                     session = psycopg.connect(**given, autocommit=True, connect_timeout=CONNECT_SECONDS)  # type: ignore[arg-type]
@@ -47,6 +49,10 @@ class PostgresServers:
             raise CdcError(
                 f"PostgreSQL {login.host}:{login.port}: role {login.role}: {_line(error)}\n      → {remedy}"
             ) from None
+
+    def tell(self, login: Login, _: str, following: str) -> None:
+        """A role has one password; its clients try another where they are refused."""
+        self.set_password(login, following)
 
     def _close(self) -> None:
         for session in self._sessions.values():

@@ -1,9 +1,6 @@
 """How the live interfaces of an environment are reached, as options tell. Secrets come from files."""
 
-import base64
-import ssl
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ from components.connect.names import COLOURS
 from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
 from components.schema_registry.derive import registry_url
-from operations.connect.cluster import Cluster
+from operations.connect.cluster import Cluster, ConnectError
 from operations.connect.rest import RestCluster
 from operations.live import requests
 from operations.live.kafka import Settings, read_settings
@@ -56,46 +53,6 @@ Green = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What the command line says of one Kafka, its registry, and one colour of Connect. ``kafka`` is a file of librdkafka's
-    settings; what is ``None`` is not looked at."""
-
-    kafka: Path
-    kafka_password: Path | None
-    registry: str | None
-    registry_user: str | None
-    registry_password: Path | None
-    registry_ca: Path | None
-    connect: list[str] | None
-    connect_user: str | None = None
-    connect_password: Path | None = None
-    connect_ca: Path | None = None
-
-    def workers(self) -> RestCluster | None:
-        """Connect, entered as a proxy before it may ask."""
-        if not self.connect or self.connect == [NONE]:
-            return None
-        proxies = urllib.request.ProxyHandler({})
-        opener = urllib.request.build_opener(proxies, urllib.request.HTTPSHandler(context=self._trust()))
-        if self.connect_user is not None and self.connect_password is not None:
-            word = f"{self.connect_user}:{read_secret(self.connect_password, '--connect-password-file')}".encode()
-            opener.addheaders = [("Authorization", f"Basic {base64.b64encode(word).decode()}")]
-        return RestCluster("connect", self.connect, opener)
-
-    def _trust(self) -> ssl.SSLContext:
-        if self.connect_ca is None:
-            return ssl.create_default_context()
-        try:
-            return ssl.create_default_context(cadata=read_secret(self.connect_ca, "--connect-ca-file"))
-        except ssl.SSLError:
-            raise CdcError(f"{self.connect_ca}: holds no certificate\n      → name the CA's certificate, PEM") from None
-
-    def settings(self) -> Mapping[str, str]:
-        """librdkafka's, with the password of its file."""
-        return kafka_settings(self.kafka, self.kafka_password)
-
-
 def kafka_settings(file: Path, password: Path | None) -> dict[str, str]:
     """A file's settings, with the password of a file of its own."""
     found = read_settings(file)
@@ -112,17 +69,17 @@ def read_secret(file: Path, option: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What the command line says of a whole environment. What it does not say is taken from the spec, where that can be
-    reached from this machine; ``none`` leaves a registry or a colour out."""
+    """What the command line says of a whole environment; its fields are the options. What it does not say is taken from the
+    spec, where that can be reached from this machine; ``none`` leaves a registry or a colour out."""
 
-    kafka: Path | None = None
-    kafka_password: Path | None = None
-    registry: str | None = None
-    registry_user: str | None = None
-    registry_password: Path | None = None
-    registry_ca: Path | None = None
-    blue: list[str] | None = None
-    green: list[str] | None = None
+    kafka: KafkaConfig = None
+    kafka_password: KafkaPassword = None
+    registry: RegistryUrl = None
+    registry_user: RegistryUser = None
+    registry_password: RegistryPassword = None
+    registry_ca: RegistryCa = None
+    blue: Blue = None
+    green: Green = None
 
 
 @contextmanager
@@ -134,9 +91,13 @@ def opened(spec: EnvironmentSpec, ways: Ways, patience: float = 60, *, acts: boo
         registry = None
         if spec.schema_registry is not None and ways.registry != NONE:
             url = ways.registry or registry_url(spec)
-            access = Access(url, ways.registry_user, ways.registry_password, ways.registry_ca)
+            access = Access(url, ways.registry_user, ways.registry_password, ways.registry_ca, "registry")
             registry = stack.enter_context(Registry(access))
-        yield Sources(KafkaAdmin(spec.name, settings), settings, registry, _connect(spec, ways, patience, acts))
+        try:
+            connect = _connect(spec, ways, patience, acts)
+        except ConnectError as error:
+            raise CdcError(str(error)) from None
+        yield Sources(KafkaAdmin(spec.name, settings), settings, registry, connect)
 
 
 def _connect(spec: EnvironmentSpec, ways: Ways, patience: float, acts: bool) -> dict[str, Cluster] | None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from components.core.errors import CdcError
+from operations.files import read_text, trusting
 from operations.live.observed import ObservedSubject
 
 ANSWER_SECONDS = 30
@@ -30,12 +31,18 @@ class IncompatibleError(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where a registry is and how to enter; ``password_file`` and ``ca_file`` are read when the registry is opened."""
+    """Where a registry is and how to enter; ``password_file`` and ``ca_file`` are read when it is opened. ``prefix`` is what
+    the options that say so begin with, where a command has more than a registry: ``--registry``, ``--registry-user``."""
 
     url: str
     user: str | None = None
     password_file: Path | None = None
     ca_file: Path | None = None
+    prefix: str = ""
+
+    def option(self, name: str) -> str:
+        """What the user writes for ``url``, ``user``, ``password-file`` or ``ca-file``."""
+        return "--" + "-".join(filter(None, (self.prefix, "" if self.prefix and name == "url" else name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +58,9 @@ class Registry:
 
     def __init__(self, access: Access, transport: httpx.BaseTransport | None = None) -> None:
         self.url = self._url = access.url.rstrip("/")
+        self._access = access
         self._client = httpx.Client(
-            auth=_credentials(access),
-            verify=_trust(access),
-            timeout=ANSWER_SECONDS,
+            **entering(access),
             transport=transport,
             headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
         )
@@ -122,13 +128,15 @@ class Registry:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = _short(str(error)) or type(error).__name__
             untrusted = "CERTIFICATE_VERIFY_FAILED" in why
-            remedy = "give its CA with --ca-file" if untrusted else "name its address with --url, as this machine reaches it"
+            own = self._access.option
+            remedy = f"name its address with {own('url')}, as this machine reaches it"
+            remedy = f"give its CA with {own('ca-file')}" if untrusted else remedy
             raise RegistryError(f"{self._url}: the schema registry cannot be reached: {why}\n      → {remedy}") from None
         if response.is_success:
-            return _json(response, self._url)
+            return _json(response, self._access)
         if missing and _is_missing(response):
             return None
-        raise _refusal(response, method, self._url, path)
+        raise _refusal(response, method, self._access, path)
 
     def __enter__(self) -> Self:
         return self
@@ -141,41 +149,27 @@ def _config_path(subject: str | None) -> str:
     return "/config" if subject is None else f"/config/{quote(subject, safe='')}"
 
 
+def entering(access: Access) -> dict[str, Any]:
+    """What an HTTP client is made with: who it is, whom it believes, how long it waits."""
+    verify = True if access.ca_file is None else trusting(access.ca_file)
+    return {"auth": _credentials(access), "verify": verify, "timeout": ANSWER_SECONDS}
+
+
 def _credentials(access: Access) -> httpx.BasicAuth | None:
     if (access.user is None) != (access.password_file is None):
-        raise CdcError("--user and --password-file go together\n      → give both, or neither")
+        pair = f"{access.option('user')} and {access.option('password-file')}"
+        raise CdcError(f"{pair} go together\n      → give both, or neither")
     if access.user is None or access.password_file is None:
         return None
-    return httpx.BasicAuth(access.user, _read(access.password_file).rstrip("\r\n"))
+    return httpx.BasicAuth(access.user, read_text(access.password_file).rstrip("\r\n"))
 
 
-def _trust(access: Access) -> Any:
-    """A CA of the user's own, or those that this machine trusts."""
-    if access.ca_file is None:
-        return True
-    import ssl
-
-    try:
-        return ssl.create_default_context(cadata=_read(access.ca_file))
-    except ssl.SSLError:
-        raise CdcError(f"{access.ca_file}: holds no certificate\n      → name a file with the CA's certificate, PEM") from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise CdcError(f"{path}: cannot be read: {why}\n      → name a readable file") from None
-
-
-def _json(response: httpx.Response, url: str) -> Any:
+def _json(response: httpx.Response, access: Access) -> Any:
     try:
         return response.json() if response.content else {}
     except ValueError:
-        raise RegistryError(
-            f"{url}: answers, but is no schema registry\n      → name the address of Confluent's API with --url"
-        ) from None
+        remedy = f"name the address of Confluent's API with {access.option('url')}"
+        raise RegistryError(f"{access.url}: answers, but is no schema registry\n      → {remedy}") from None
 
 
 def _is_missing(response: httpx.Response) -> bool:
@@ -191,18 +185,18 @@ def _described(response: httpx.Response) -> tuple[int, str]:
         return response.status_code, ""
 
 
-def _refusal(response: httpx.Response, method: str, url: str, path: str) -> RegistryError:
+def _refusal(response: httpx.Response, method: str, access: Access, path: str) -> RegistryError:
     code, message = _described(response)
-    what = f"{url}: {method} {path.partition('?')[0]}"
+    what = f"{access.url.rstrip('/')}: {method} {path.partition('?')[0]}"
     if response.status_code in {401, 403}:
-        remedy = "give --user and --password-file of a user who may"
+        remedy = f"give {access.option('user')} and {access.option('password-file')} of a user who may"
         return RegistryError(f"{what}: the credentials are refused ({response.status_code})\n      → {remedy}")
     if response.status_code == _INCOMPATIBLE:
         return IncompatibleError(f"{what}: incompatible: {message}\n      → change the schema so that it stays compatible")
     if response.status_code == 422:
         return RegistryError(f"{what}: not accepted: {message or code}\n      → mend the schema, or its schemaType")
     hint = (
-        "name the address of Confluent's API with --url"
+        f"name the address of Confluent's API with {access.option('url')}"
         if response.status_code == _NOT_FOUND
         else "look into the registry's log"
     )

@@ -146,7 +146,7 @@ def _show_rest(out: Console, look: Look, all_external: bool) -> None:
 def summary(look: Look) -> str:
     """One line."""
     if not look.plan:
-        return "nothing to do"
+        return "nothing to do" + (" in what could be looked at" if look.seen.gaps else "")
     parts = [count(len(look.to_make), "change")] if look.to_make else []
     parts += [f"{len(look.refused):,} refused"] if look.refused else []
     parts += [f"{len(look.manual):,} to be done elsewhere"] if look.manual else []
@@ -227,6 +227,8 @@ def _markdown(look: Look) -> Iterator[str]:
     if amounts:
         told_of = ", ".join(count(amount, kind) for kind, amount in sorted(amounts.items()))
         yield from ("", f"Nobody's here, and left alone: {told_of}.")
+    if look.seen.gaps:
+        yield from ("", *(f"- **not looked at**: {gap.what}: {_cell(gap.why)}" for gap in look.seen.gaps))
 
 
 def _cell(text: str) -> str:

@@ -21,7 +21,13 @@ _PAUSE_SECONDS = 0.1
 _CLUSTER_REFUSED, _TRANSACTION_REFUSED, _NO_TRANSACTION = 31, 53, 105
 _DEFAULT_PORT = 9092
 _WORDS = {
+    5: "it has no leader now",
+    6: "it has another leader now",
+    14: "its coordinator loads",
+    15: "it has no coordinator now",
+    16: "it has another coordinator now",
     29: "the user may not use that topic",
+    30: "the user may not use that group",
     _CLUSTER_REFUSED: "the user may not do that on the cluster",
     41: "the controller has changed",
     42: "the request is not valid",

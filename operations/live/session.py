@@ -1,7 +1,7 @@
 """One look at a live system beside its spec: observed, judged by its own servers, planned, and what follows from it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from operations.live.changes import Object, Planned
 from operations.live.consequences import Facts, explained, touched_topics
 from operations.live.desired import EVERYBODY, Desired, desired, digest
 from operations.live.ledger import read_ledger
-from operations.live.observe import Sources, observe, observe_readers, observe_sizes
-from operations.live.observed import Observed
+from operations.live.observe import REGISTRY, Sources, attempt, observe, observe_readers, observe_sizes
+from operations.live.observed import Gap, Observed
 from operations.live.ownership import Mark, Ownership
 from operations.live.plan import Judged, Words, named, plan
+from operations.schema_changes import Changes as SchemaChanges
 from operations.schema_changes import observe_changes
 
 
@@ -64,10 +65,12 @@ class Look:
 def look(
     spec: EnvironmentSpec, folder: Path, sources: Sources, words: Words, throttle: int | None = None, *, explain: bool = True
 ) -> Look:
-    """Look at everything, and plan. Without ``explain`` what follows from each change is left open, which asks less."""
+    """Look at everything, and plan what can be looked at: ``seen.gaps`` are the rest. Without ``explain`` what follows from
+    each change is left open, which asks less."""
     seen = observe(sources)
     owned, _ = read_ledger(sources.kafka.name, sources.settings, spec.name)
-    judged = judge(spec, folder, sources, seen)
+    judged, silent = judge(spec, folder, sources, seen)
+    seen = replace(seen, gaps=seen.gaps + silent)
     wanted = desired(spec)
     planned = plan(wanted, seen, owned, words, judged)
     if explain:
@@ -82,14 +85,19 @@ def look(
     )
 
 
-def judge(spec: EnvironmentSpec, folder: Path, sources: Sources, seen: Observed) -> Judged:
-    """What only the registry and Connect can tell. A standby registers nothing."""
-    schemas = None
-    if sources.registry is not None and spec.schema_registry is not None and not is_read_only(spec):
-        schemas = observe_changes(spec.schema_registry, folder, sources.registry)
-    if seen.connect is None or spec.connect is None or spec.connect.active not in seen.connect:
-        return Judged(schemas)
-    from operations.connect.commands import plan_connectors
+def judge(spec: EnvironmentSpec, folder: Path, sources: Sources, seen: Observed) -> tuple[Judged, tuple[Gap, ...]]:
+    """What only the registry and Connect can tell, and who did not. A standby registers nothing. Where one colour does not
+    answer nothing is said of the other's connectors: they may run there."""
+    schemas: SchemaChanges | None = None
+    gaps: tuple[Gap, ...] = ()
+    registry, declared = sources.registry, spec.schema_registry
+    if registry is not None and declared is not None and seen.registry is not None and not is_read_only(spec):
+        schemas, gaps = attempt(REGISTRY, lambda: observe_changes(declared, folder, registry))
+    if spec.connect is None or seen.connect is None or set(sources.connect or ()) - set(seen.connect):
+        return Judged(schemas), gaps
+    if spec.connect.active not in seen.connect:
+        return Judged(schemas), gaps
+    from operations.connect.commands import plan_connectors, wanted_lives
 
     here = seen.connect[spec.connect.active]
     live = planning.Live({name: one.state for name, one in here.items()}, {name: one.config for name, one in here.items()})
@@ -99,7 +107,9 @@ def judge(spec: EnvironmentSpec, folder: Path, sources: Sources, seen: Observed)
         if colour != spec.connect.active
         for name, one in found.items()
     }
-    return Judged(schemas, tuple(plan_connectors(spec, spec.connect, live, there)), spec.connect.active)
+    planned = tuple(plan_connectors(spec, spec.connect, live, there))
+    halted = {name: one.state.lives for name, one in here.items() if one.state.lives in {"paused", "stopped"}}
+    return Judged(schemas, planned, spec.connect.active, halted if wanted_lives(spec) is None else {}), gaps
 
 
 def offsets_topics(wanted: Desired, planned: Iterable[Planned]) -> frozenset[str]:
@@ -138,6 +148,7 @@ def system_fingerprint(wanted: Desired, seen: Observed, owned: Ownership, words:
             sorted((str(thing), mark) for thing, mark in owned.marks.items()),
             judged.schemas,
             judged.connectors,
+            sorted(judged.halted.items()),
         ]
     )
 

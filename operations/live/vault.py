@@ -1,7 +1,6 @@
 """A Vault as it runs, through its HTTP API. Answers may hold secrets: nothing of them is ever part of an error."""
 
 import os
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from components.core.errors import CdcError
+from operations.files import read_text, trusting
 
 ANSWER_SECONDS = 60
 CONCURRENT = 16
@@ -66,7 +66,7 @@ def _token(file: Path | None) -> str:
 
 def read_token(file: Path) -> str:
     """The token in a file."""
-    return _usable(_read(file), str(file))
+    return _usable(read_text(file), str(file))
 
 
 def _usable(token: str, source: str) -> str:
@@ -82,7 +82,7 @@ class Vault:
         self.url = access.url
         self._token = access.token
         self._client = httpx.Client(
-            verify=_trust(access.ca_file),
+            verify=True if access.ca_file is None else trusting(access.ca_file),
             timeout=ANSWER_SECONDS,
             transport=transport,
             trust_env=False,
@@ -183,23 +183,6 @@ def _json(response: httpx.Response, url: str) -> Any:
 
 def _stranger(url: str) -> VaultError:
     return VaultError(f"{url}: answers, but is no Vault\n      → name Vault's own address with --address or VAULT_ADDR")
-
-
-def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cadata=_read(ca_file))
-    except ssl.SSLError:
-        raise CdcError(f"{ca_file}: holds no certificate\n      → name a file with the CA's certificate, PEM") from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise CdcError(f"{path}: cannot be read: {why}\n      → name a readable file") from None
 
 
 def _reach(why: str) -> str:

@@ -30,6 +30,10 @@ class UnsupportedError(UnreachableError):
     """The settings enter in a way that is not spoken here."""
 
 
+class MechanismError(UnreachableError):
+    """The listener does not take this way to enter."""
+
+
 class Writer:
     """A request's body, in the compact form of flexible versions (KIP-482)."""
 
@@ -137,6 +141,10 @@ class Connection:
             self._socket.close()
             raise
 
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
     def ask(self, key: int, version: int, body: bytes) -> Reader:
         """The answer to one request of a flexible version."""
         reader = self._send(key, version, b"\x00" + body)
@@ -175,7 +183,7 @@ class Connection:
         raw = mechanism.encode()
         answer = self._send(_SASL_HANDSHAKE, 1, struct.pack(">h", len(raw)) + raw)
         if answer.unpack("h") != 0:
-            raise UnreachableError(f"{self._place}: does not take {mechanism}\n      → look at its listener's mechanisms")
+            raise MechanismError(f"{self._place}: does not take {mechanism}\n      → look at its listener's mechanisms")
         user, password = self._settings.get("sasl.username", ""), self._settings.get("sasl.password", "")
         if mechanism == "PLAIN":
             self._authenticate(f"\0{user}\0{password}".encode())
@@ -197,7 +205,7 @@ class Connection:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.close()
+        self.close()
 
 
 def _scram(exchange: Callable[[bytes], bytes], algorithm: str, user: str, password: str) -> None:

@@ -3,6 +3,8 @@
 import enum
 from collections.abc import Mapping
 
+from components.development.cassandra_demo import SCHEMA as CASSANDRA_TABLES
+
 DATABASE = "shop"
 TABLES = ("users", "orders")
 
@@ -30,18 +32,14 @@ _RELATIONAL = (
 _CASSANDRA = (
     "CREATE KEYSPACE IF NOT EXISTS {database} WITH replication = "
     "{{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}",
-    "CREATE TYPE IF NOT EXISTS {database}.address (street text, city text, zipcode text)",
-    "CREATE TABLE IF NOT EXISTS {database}.users (user_id uuid PRIMARY KEY, email text, name text, age int, "
-    "created_at timestamp, address frozen<address>) WITH cdc = true",
-    "CREATE TABLE IF NOT EXISTS {database}.orders (user_id uuid, order_id int, product text, amount decimal, status text, "
-    "placed_at timestamp, PRIMARY KEY (user_id, order_id)) WITH cdc = true",
+    *CASSANDRA_TABLES,
 )
 
 
 def schema(source: Source, database: str = DATABASE, replicas: int = 1) -> tuple[str, ...]:
     """The statements that make the tables; on a source that has them they change nothing."""
     chosen = _CASSANDRA if source is Source.cassandra else _RELATIONAL
-    return tuple(statement.format(database=database, replicas=replicas) for statement in chosen)
+    return tuple(statement.format(database=database, keyspace=database, replicas=replicas) for statement in chosen)
 
 
 def insert(source: Source, table: str, row: Mapping[str, object]) -> str:

@@ -10,17 +10,19 @@ import urllib.request
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from components.core.errors import CdcError
 from operations.live.kafka import Cluster as Kafka
-from operations.live.kafka import Partition
+from operations.live.kafka import Partition, UnreachableError
+from operations.live.wire import UnsupportedError
+from operations.watching.offsets import EARLIEST, LATEST, NEWEST, Address, Offsets, by_topic
 from operations.watching.state import KafkaSeen, Plan, Sample, parse_metrics
 
 Answer = TypeVar("Answer")
 METRICS = frozenset({"cdc_dlq_size", "cdc_replication_lag_seconds", "cdc_circuit_breaker_state", "cdc_error_total"})
 _RATE_SECONDS, _METRICS_SECONDS = 10, 3
-_TOPICS_EVERY_SECONDS = 30
+_TOPICS_EVERY_SECONDS, _ALL_EVERY_SECONDS = 30, 10
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -68,44 +70,105 @@ class Source(Generic[Answer]):
 
 
 class KafkaWatch:
-    """Offsets of every pipeline, in a few requests. How many partitions topics have is asked now and then only."""
+    """Offsets of every pipeline. Asked each time are the ends, and the groups of pipelines in which something moves or waits;
+    newest times where an end has moved; everything else now and then."""
 
     def __init__(self, kafka: Kafka, plans: Sequence[Plan]) -> None:
         self._kafka, self._plans = kafka, plans
-        self._places: dict[str, list[Partition]] = {}
-        self._known_at = float("-inf")
+        self._asking: Asking = Offsets(kafka.settings)
+        self._known_at = self._all_at = float("-inf")
+        self._leaders: dict[Partition, Address] = {}
+        self._own: dict[str, list[Partition]] = {}
+        self._begins: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+        self._newest: dict[Partition, int] = {}
+        self._stands: dict[str, dict[Partition, int]] = {}
+        self._lag: dict[str, int] = {}
 
     def __call__(self) -> KafkaSeen:
+        try:
+            return self._look()
+        except UnsupportedError:
+            self._asking = ByClient(self._kafka)
+            return self._look()
+        except UnreachableError:
+            self._known_at = float("-inf")
+            raise
+
+    def _look(self) -> KafkaSeen:
         now = time.monotonic()
         if now - self._known_at > _TOPICS_EVERY_SECONDS:
-            self._places, self._known_at = self._partitions(), now
-        changes = [place for plan in self._plans for topic in plan.topics for place in self._places.get(topic, ())]
-        dead = [place for plan in self._plans for place in self._places.get(plan.dlq, ())]
-        signs = [place for plan in self._plans for place in self._places.get(plan.heartbeat, ())]
-        begins, ends = self._kafka.begin_offsets([*changes, *dead]), self._kafka.end_offsets([*changes, *dead])
-        newest: dict[str, int] = {}
-        for (topic, _), moment in self._kafka.latest_times([*changes, *signs]).items():
-            newest[topic] = max(moment, newest.get(topic, 0))
-        committed: dict[str, int] = {}
-        lag: dict[str, int] = {}
-        for plan in self._plans:
-            stands = self._kafka.committed(plan.group)
-            mine = [place for topic in plan.topics for place in self._places.get(topic, ())]
-            at = {place: max(stands.get(place, 0), begins[place]) for place in mine}
-            lag[plan.group] = sum(max(0, ends[place] - at[place]) for place in mine)
-            committed[plan.group] = sum(at.values())
-        return KafkaSeen(now, time.time_ns() // 1_000_000, _by_topic(begins), _by_topic(ends), newest, committed, lag)
+            self._find_topics()
+            self._known_at, self._all_at = now, float("-inf")
+        whole = now - self._all_at > _ALL_EVERY_SECONDS
+        ends = {place: offset for place, (offset, _) in self._asking.at(self._leaders, LATEST).items()}
+        moved = {place for place, offset in ends.items() if whole or self._ends.get(place) != offset}
+        if whole:
+            self._begins = {place: offset for place, (offset, _) in self._asking.at(self._leaders, EARLIEST).items()}
+            self._all_at = now
+        times = self._asking.at({place: self._leaders[place] for place in moved}, NEWEST)
+        self._newest.update((place, moment) for place, (_, moment) in times.items() if moment >= 0)
+        self._ends = ends
+        self._stand(moved)
+        return KafkaSeen(
+            now,
+            time.time_ns() // 1_000_000,
+            by_topic(self._begins.items()),
+            by_topic(ends.items()),
+            _latest(self._newest),
+            {plan.group: sum(self._at(plan).values()) for plan in self._plans},
+            dict(self._lag),
+        )
 
-    def _partitions(self) -> dict[str, list[Partition]]:
+    def _stand(self, moved: "set[Partition]") -> None:
+        """Where groups stand that may have gone on, and how far behind all of them are."""
+        asked = [plan for plan in self._plans if self._lag.get(plan.group) != 0 or not moved.isdisjoint(self._own[plan.group])]
+        self._stands.update(self._asking.committed([plan.group for plan in asked]))
+        for plan in asked:
+            self._lag[plan.group] = sum(max(0, self._ends[place] - offset) for place, offset in self._at(plan).items())
+
+    def _at(self, plan: Plan) -> dict[Partition, int]:
+        stands = self._stands.get(plan.group, {})
+        return {place: max(stands.get(place, 0), self._begins.get(place, 0)) for place in self._own[plan.group]}
+
+    def _find_topics(self) -> None:
         wanted = {name for plan in self._plans for name in (*plan.topics, plan.dlq, plan.heartbeat)}
-        counts = self._kafka.partitions()
-        return {name: [(name, number) for number in range(count)] for name, count in counts.items() if name in wanted}
+        self._leaders = {place: address for place, address in self._kafka.leaders().items() if place[0] in wanted}
+        places: dict[str, list[Partition]] = {}
+        for place in self._leaders:
+            places.setdefault(place[0], []).append(place)
+        self._own = {plan.group: [place for topic in plan.topics for place in places.get(topic, ())] for plan in self._plans}
 
 
-def _by_topic(offsets: Mapping[Partition, int]) -> dict[str, int]:
+class Asking(Protocol):
+    """Who is asked for offsets: :class:`Offsets`, or librdkafka."""
+
+    def at(self, leaders: Mapping[Partition, Address], moment: int) -> dict[Partition, tuple[int, int]]: ...
+
+    def committed(self, groups: Sequence[str]) -> dict[str, dict[Partition, int]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByClient:
+    """For those who enter in a way that only librdkafka knows."""
+
+    kafka: Kafka
+
+    def at(self, leaders: Mapping[Partition, Address], moment: int) -> dict[Partition, tuple[int, int]]:
+        if moment == NEWEST:
+            return {place: (0, at) for place, at in self.kafka.latest_times(list(leaders)).items()}
+        ask = self.kafka.end_offsets if moment == LATEST else self.kafka.begin_offsets
+        return {place: (offset, -1) for place, offset in ask(list(leaders)).items()}
+
+    def committed(self, groups: Sequence[str]) -> dict[str, dict[Partition, int]]:
+        return {group: self.kafka.committed(group) for group in groups}
+
+
+def _latest(times: "Mapping[Partition, int]") -> dict[str, int]:
+    """The latest time of each topic."""
     found: dict[str, int] = {}
-    for (topic, _), offset in offsets.items():
-        found[topic] = found.get(topic, 0) + offset
+    for (topic, _), moment in times.items():
+        found[topic] = max(moment, found.get(topic, 0))
     return found
 
 

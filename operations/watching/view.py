@@ -24,10 +24,17 @@ _MARKS = {
 _NONE = Text("–", style=FAINT)
 _LATE_SECONDS, _STALE_SECONDS = 30, 60
 _LONGEST_ERROR = 48
+_OTHER_LINES = 5
+"""The summary, the table's head and its frame."""
 
 
-def screen(environment: str, clock: str, rows: Sequence[Row], sources: Mapping[str, str]) -> RenderableType:
-    """The whole screen. ``sources`` are by name: empty where one answers, else why it does not."""
+def screen(
+    environment: str, clock: str, rows: Sequence[Row], sources: Mapping[str, str], lines: int | None = None
+) -> RenderableType:
+    """The whole screen. ``sources`` are by name: empty where one answers, else why it does not. Of rows for which ``lines`` do
+    not suffice those come first that are not well, and the rest is counted: what nobody sees is not drawn each second."""
+    room = len(rows) if lines is None else max(1, lines - _OTHER_LINES - len(sources))
+    shown = rows if len(rows) <= room else sorted(rows, key=lambda row: row.healthy)[: max(1, room - 1)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False, header_style=FAINT)
     for name in ("PIPELINE", "SOURCE"):
         table.add_column(name, no_wrap=True)
@@ -35,13 +42,19 @@ def screen(environment: str, clock: str, rows: Sequence[Row], sources: Mapping[s
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("BREAKERS", no_wrap=True)
     table.add_column("LAST ERROR", no_wrap=True, overflow="ellipsis", max_width=_LONGEST_ERROR)
-    cells = [_cells(row) for row in rows]
+    cells = [_cells(row) for row in shown]
     for line in cells:
         table.add_row(*line)
     for number, column in enumerate(table.columns[:-1]):  # where there is little room, the error gives way, and no figure
         column.min_width = max([len(str(column.header)), *(line[number].cell_len for line in cells)])
     head = styled((environment, STRONG), "  ", *_summary(rows, sources), (f"   {clock}", FAINT))
-    return Group(head, table, *(_source(name, why) for name, why in sorted(sources.items())))
+    rest = [] if len(shown) == len(rows) else [Text(_more(rows, shown), style=FAINT)]
+    return Group(head, table, *rest, *(_source(name, why) for name, why in sorted(sources.items())))
+
+
+def _more(rows: Sequence[Row], shown: Sequence[Row]) -> str:
+    ill = sum(not row.healthy for row in rows) - sum(not row.healthy for row in shown)
+    return f"… and {len(rows) - len(shown):,} more, {f'{ill:,} of them not well' if ill else 'all well'}"
 
 
 def _summary(rows: Sequence[Row], sources: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.model import ADVICE, OUTSIDE_DEVELOPMENT, PRODUCTION, Rule, Subject, Violation
+from policies.model import OUTSIDE_DEVELOPMENT, PRODUCTION, Rule, Subject, Violation
 
 
 def _declared(subject: Subject) -> Iterator[Violation]:
@@ -48,7 +48,7 @@ RULES: tuple[Rule[Subject], ...] = (
         "Replicas and a standby repeat every deletion; only a backup remembers.",
         "Declare backup.",
         "Requirement A13",
-        ADVICE,
+        PRODUCTION,
         _declared,
     ),
     Rule(

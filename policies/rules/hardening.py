@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.backup.names import metrics_folder
 from components.core.rendered import SECRETS_DIRECTORY, Manifest
 from policies.model import OUTSIDE_DEVELOPMENT, SHARED, Rule, Subject, Violation
 from policies.rules.places import origin
@@ -55,9 +56,12 @@ def _node(subject: Subject) -> Iterator[Violation]:
         used += [f"hostPort {port['hostPort']}" for one in containers for port in one.get("ports", ()) if port.get("hostPort")]
         if used:
             yield Violation(origin(subject, manifest), f"uses the node's own: {', '.join(used)}", manifest.id)
+    backup = subject.spec.backup
+    ages = None if backup is None else metrics_folder(backup.directory)
     for workload in subject.rendered.workloads:
         for mount in workload.mounts:
-            if mount.host_path is not None and not (mount.host_path.startswith(SECRETS_DIRECTORY) and mount.read_only):
+            shown = mount.host_path is None or mount.host_path.startswith(SECRETS_DIRECTORY) or mount.host_path == ages
+            if not shown or (mount.host_path is not None and not mount.read_only):
                 yield Violation(origin(subject, workload), f"sees {mount.host_path} of the machine", workload.id)
 
 

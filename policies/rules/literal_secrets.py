@@ -145,7 +145,7 @@ def _in_text(text: str) -> Iterator[str]:
     """What literal secrets a text holds: properties, JAAS, JSON, command lines, addresses, PEM."""
     for line in _suspect_lines(text):
         yield from (what for what, form in _KNOWN_FORMS if form.search(line))
-        for match in _ASSIGNMENT.finditer(line):
+        for match in _ASSIGNMENT.finditer(line.replace('\\"', '"')):  # JAAS in JSON
             value = match["value"].strip("\"'")
             is_reference = _REFERENCE.match(value) or (match["key"] == "secret" and "#" in value)  # secret:<name>#<key>
             if not is_reference and value[0] not in "{[":

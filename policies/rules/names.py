@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from components.kafka.spec import TopicSpec, UserSpec
 from components.kafka.state import Topic
+from components.kafka.topic_spec import TopicSpec
+from components.kafka.user_spec import UserSpec
 from policies.model import ADVICE, PRODUCTION, SHARED, Rule, Subject, Violation
 from policies.rules.places import topic_setting
 

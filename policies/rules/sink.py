@@ -22,7 +22,6 @@ def _encryption(subject: Subject) -> Iterator[Violation]:
 
 
 def _written(subject: Subject) -> Iterator[Violation]:
-    """Cassandra's pipelines are left out: the worker does not read their events yet."""
     if subject.spec.sink is None:
         for index, pipeline in pipelines(subject.spec):
             yield Violation(f"pipelines[{index}].sink", f"nothing that is deployed writes the rows of pipeline {pipeline.name}")

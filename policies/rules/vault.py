@@ -90,6 +90,13 @@ def _rotation(subject: Subject) -> Iterator[Violation]:
         yield Violation("vault.rotation.every", f"credentials may get {format_duration(vault.rotation.every)} old")
 
 
+def _by_hand(subject: Subject) -> Iterator[Violation]:
+    for index, user in enumerate(subject.spec.kafka.users):
+        if user.password is not None:
+            said = f"whoever logs in as {user.name} is refused from the moment in which its password is changed"
+            yield Violation(f"kafka.users[{index}].password", said)
+
+
 RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "vault-declared",
@@ -171,5 +178,14 @@ RULES: tuple[Rule[Subject], ...] = (
         "Requirement B12: rotate every 30 days",
         PRODUCTION,
         _rotation,
+    ),
+    Rule(
+        "kafka-user-rotation",
+        "What a client outside the platform proves itself with can be changed while it goes on",
+        "Kafka knows one password by each mechanism; cdc vault rotate changes those that the platform's own programs read.",
+        "Set the user's authentication to tls: its certificate is renewed, and both are good for a while.",
+        "Requirement B12: rotate every 30 days",
+        ADVICE,
+        _by_hand,
     ),
 )

@@ -93,7 +93,11 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Layout, Box<Fault>> {
             return Err(convert(Class::UnsupportedSchema, "a geometry is in the key").at(name));
         }
         if inputs.hint.mask(name).is_some_and(|mask| !mask.is_injective()) {
-            return Err(convert(Class::UnsupportedSchema, "a mask that makes different keys equal: hash or tokenize it").at(name));
+            return Err(convert(
+                Class::UnsupportedSchema,
+                "a mask that makes different keys equal: hash or tokenize it",
+            )
+            .at(name));
         }
         columns[index].key = true;
         columns[index].nullable = false;

@@ -8,6 +8,7 @@ mod columns;
 mod compact;
 mod event;
 mod fault;
+mod hints;
 mod json;
 mod layout;
 mod mask;
@@ -25,9 +26,11 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::api::{Batch, ColumnHint, Decoder, Reject, SchemaError, TableHint, UnknownSchema};
+    use crate::api::{Batch, Decoder, Reject, SchemaError, UnknownSchema};
     #[pymodule_export]
     use crate::cass::api::{CellColumn, CellHint, CellWrites, Merged, merge_cells};
+    #[pymodule_export]
+    use crate::hints::{ColumnHint, TableHint};
     #[pymodule_export]
     use crate::mask::{Mask, MaskKey};
     #[pymodule_export]

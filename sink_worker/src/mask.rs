@@ -74,6 +74,11 @@ impl Mask {
         Err(convert(Class::UnsupportedSchema, why))
     }
 
+    /// Whether nothing of a value is left.
+    pub fn redacts(&self) -> bool {
+        self.rule == Rule::Redact
+    }
+
     /// Whether different values stay different.
     pub fn is_injective(&self) -> bool {
         matches!(self.rule, Rule::Hash | Rule::Tokenize)
@@ -90,7 +95,11 @@ impl Mask {
             };
         }
         if self.rule == Rule::Redact {
-            if enc.pg == Pg::Text { raw_field(out, REDACTED) } else { null_field(out) }
+            if enc.pg == Pg::Text {
+                raw_field(out, REDACTED)
+            } else {
+                null_field(out)
+            }
             return Ok(());
         }
         let mut field = Vec::new();

@@ -34,6 +34,7 @@ class FakeCluster:
     configs: dict[str, Config] = field(default_factory=dict)
     lives: dict[str, str] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
+    restarted: list[str] = field(default_factory=list)
 
     def states(self) -> Mapping[str, State]:
         self.before(f"{self.name} states")
@@ -76,6 +77,10 @@ class FakeCluster:
         self.before(f"{self.name} stop")
         self.run()
         self.lives[connector] = "stopped"
+
+    def restart(self, connector: str) -> None:
+        self.before(f"{self.name} restart")
+        self.restarted.append(connector)
 
     def resume(self, connector: str) -> None:
         self.before(f"{self.name} resume")

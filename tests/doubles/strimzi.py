@@ -15,7 +15,7 @@ from operations.connect.cluster import Cluster, ConnectError, State
 from operations.connect.kubectl import Body
 
 OFFSETS, KEY = "strimzi.io/connector-offsets", "offsets.json"
-RESTARTS = ("strimzi.io/restart-connector", "strimzi.io/restart-task")
+RESTARTS = ("strimzi.io/restart", "strimzi.io/restart-task")
 CLUSTER = "strimzi.io/cluster"
 PAUSED = "strimzi.io/pause-reconciliation"
 _ATTEMPTS = 15
@@ -134,7 +134,7 @@ class FakeOperator:
     def _restart(self, cluster: Cluster, name: str, body: Body) -> list[Body]:
         asked = [annotation for annotation in RESTARTS if annotation in _annotations(body)]
         if asked:
-            cluster.restart_failed(name)
+            (cluster.restart if "includeTasks" in _annotations(body).values() else cluster.restart_failed)(name)
             self.broken.discard(name)
             self.objects.patch_connector(name, {"metadata": {"annotations": dict.fromkeys(asked)}})
         return []

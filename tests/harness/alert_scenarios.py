@@ -29,6 +29,8 @@ class Scenario:
 _EVENTS = {'cdc_events_processed_total{pipeline="orders",tenant="shop",table="orders"}': (100.0, 100.0)}
 _SHOP = 'owner="team-shop",pipeline="orders",tenant="shop"'
 _REGISTRY = 'haproxy_backend_active_servers{job="haproxy",proxy="schema-registry"}'
+_REDIS = 'job="redis"'
+_ASKED, _TELLS = '{instance="e:9187"}', '{node="postgres-1"}'
 
 
 def _gauge(name: str, good: float, bad: float, labels: str = "") -> Scenario:
@@ -94,13 +96,87 @@ SCENARIOS: Mapping[str, Scenario] = {
     "CertificateExpiresSoon": _gauge('probe_ssl_earliest_cert_expiry{instance="haproxy:8081"}', 4 * DAY, 2 * DAY),
     "CertificateNotSeen": _gauge('probe_success{job="certificates",instance="haproxy:8081"}', 1, 0),
     "TargetDown": _gauge('up{job="kafka-exporter",instance="kafka-exporter:9308"}', 1, 0),
-    "BackupTooOld": _gauge(
-        'kube_cronjob_status_last_successful_time{namespace="cdc",cronjob="backup-daily"}',
-        0,
-        -200_000,
-        'cronjob="backup-daily"',
+    "BackupTooOld": Scenario(
+        {
+            'kube_cronjob_status_last_successful_time{namespace="cdc",cronjob="backup-daily"}': (0, -200_000),
+            'cdc_backup_ended_timestamp_seconds{stack="docker",kind="daily"}': (0, -200_000),
+            'cdc_backup_ended_timestamp_seconds{stack="docker",kind="weekly"}': (0, 0),
+        }
     ),
-    "BackupNotSeen": _gauge('kube_cronjob_created{namespace="cdc",cronjob="backup-daily"}', 1, 0),
+    "BackupNotSeen": Scenario(
+        {
+            'kube_cronjob_created{namespace="cdc",cronjob="backup-daily"}': (1, 0),
+            'cdc_backup_ended_timestamp_seconds{stack="docker",kind="daily"}': (1, 0),
+        }
+    ),
+    "RedisDown": _gauge(f'redis_up{{{_REDIS},instance="redis-1:6379"}}', 1, 0, 'instance="redis-1:6379"'),
+    "RedisMemoryFull": Scenario(
+        {
+            'redis_memory_used_bytes{instance="redis-0:6379"}': (89, 91),
+            'redis_memory_max_bytes{instance="redis-0:6379"}': (100, 100),
+            'redis_memory_used_bytes{instance="redis-sentinel-0:26379"}': (5, 5),
+            'redis_memory_max_bytes{instance="redis-sentinel-0:26379"}': (0, 0),
+        },
+        labels='instance="redis-0:6379"',
+    ),
+    "RedisNotPersisted": Scenario(
+        {
+            'redis_rdb_last_bgsave_status{instance="redis-0:6379"}': (1, 1),
+            'redis_aof_last_bgrewrite_status{instance="redis-0:6379"}': (1, 1),
+            'redis_aof_last_write_status{instance="redis-0:6379"}': (1, 0),
+        }
+    ),
+    "RedisReplicationBroken": Scenario(
+        {
+            'redis_connected_slaves{instance="redis-0:6379"}': (2, 1),
+            'redis_connected_slaves{instance="redis-1:6379"}': (0, 0),
+        }
+    ),
+    "RedisMasterUnclear": Scenario(
+        {
+            'redis_instance_info{role="master",instance="redis-0:6379"}': (1, 1),
+            'redis_instance_info{role="master",instance="redis-1:6379"}': (0, 1),
+            'redis_up{instance="redis-2:6379"}': (1, 1),
+        }
+    ),
+    "RedisSentinelsWithoutQuorum": _gauge(
+        'redis_sentinel_master_ckquorum_status{instance="redis-sentinel-0:26379",master_name="cdc",message="OK 3 usable"}', 1, 0
+    ),
+    "PostgresqlDown": Scenario({f"pg_up{_ASKED}": (1, 0), f"cnpg_collector_up{_TELLS}": (1, 0)}),
+    "PostgresqlConnections": Scenario(
+        {
+            'pg_stat_activity_count{instance="e:9187",state="active"}': (42, 43),
+            'pg_stat_activity_count{instance="e:9187",state="idle"}': (42, 43),
+            f"pg_settings_max_connections{_ASKED}": (100, 100),
+            'cnpg_backends_total{node="postgres-1",state="active"}': (42, 43),
+            'cnpg_backends_total{node="postgres-1",state="idle"}': (42, 43),
+            'cnpg_pg_settings_setting{node="postgres-1",name="max_connections"}': (100, 100),
+            'cnpg_pg_settings_setting{node="postgres-1",name="port"}': (5432, 5432),
+        }
+    ),
+    "PostgresqlOldTransaction": Scenario(
+        {
+            'pg_stat_activity_max_tx_duration{instance="e:9187",datname="a",usename="bi",state="active"}': (1_799, 1_801),
+            'pg_stat_activity_max_tx_duration{instance="e:9187",datname="a",usename="",state="active"}': (9_999, 9_999),
+            'cnpg_backends_max_tx_duration_seconds{node="postgres-1",datname="a",usename="bi"}': (1_799, 1_801),
+        },
+        labels='datname="a",usename="bi"',
+    ),
+    "PostgresqlReplicaMissing": Scenario(
+        {
+            'cnpg_pg_replication_streaming_replicas{node="postgres-1"}': (2, 1),
+            'cnpg_pg_replication_streaming_replicas{node="postgres-2"}': (0, 0),
+        }
+    ),
+    "PostgresqlReplicationLag": _gauge('cnpg_pg_replication_lag{node="postgres-2"}', 59, 61, 'node="postgres-2"'),
+    "PostgresqlDiskFills": Scenario(
+        {
+            'cnpg_pg_database_size_bytes{node="postgres-1",datname="a"}': (200 << 30, 220 << 30),
+            'cnpg_pg_database_size_bytes{node="postgres-1",datname="b"}': (200 << 30, 220 << 30),
+            'cnpg_collector_pg_wal{node="postgres-1",value="size"}': (1 << 30, 1 << 30),
+        },
+        labels='node="postgres-1"',
+    ),
     "SpansLost": Scenario(
         counters={
             'otelcol_exporter_send_failed_spans_total{exporter="otlp"}': (0, 3),

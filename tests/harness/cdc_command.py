@@ -27,6 +27,7 @@ config:
         - {name: clients, port: 9093}
       topics:
         - {name: shop_audit, owner: team-shop, partitions: 6}
+    backup: {image: "acme/cdc:1", claim: elsewhere, key: "vault:backup#key", data: {pipelines: ["*"]}}
     tenants:
       - {name: shop, owner: team-shop, quota: {produce: 10MiB/s, consume: 20MiB/s}}
     pipelines:

@@ -197,6 +197,8 @@ class Container:
                 os.chown(source, owner.st_uid if owner else 0, owner.st_gid if owner else 0)
         else:
             source = Path(entry["source"])
+            if entry.get("bind", {}).get("create_host_path", True):  # the library leaves out what is so by default
+                source.mkdir(parents=True, exist_ok=True)
             if not source.exists():
                 raise FileNotFoundError(f"{self.name}: the bound {source} is missing")
         bind(source, target, read_only=entry.get("read_only", False))

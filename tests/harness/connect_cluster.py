@@ -8,6 +8,7 @@ from typing import Any, Self
 import httpx
 
 from tests.harness.kafka_cluster import java_command
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, NotReadyError, Process, free_port, wait_until
 from tests.toolchain.registry import AVRO_CONVERTER
 
@@ -48,7 +49,7 @@ def _converters(settings: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-class ConnectCluster:
+class ConnectCluster(OneProcess):
     """For the time of the context. Its internal topics have one replica; converters are each connector's own."""
 
     def __init__(
@@ -62,6 +63,7 @@ class ConnectCluster:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         """``plugins`` are folders of plugins; the log is ``folder/connect.log``; ``settings`` add to the worker's own."""
+        super().__init__("Kafka Connect")
         self.port = free_port()
         self._folder = folder
         self._command = java_command(memory, "-Dkafka.log.level=INFO", *jvm_options)
@@ -83,15 +85,7 @@ class ConnectCluster:
             "connector.client.config.override.policy": "All",
             **(settings or {}),
         }
-        self._process: Process | None = None
         self._http = httpx.Client(base_url=f"http://{LOOPBACK}:{self.port}", timeout=REQUEST_SECONDS, trust_env=False)
-
-    @property
-    def process(self) -> Process:
-        """The running worker."""
-        if self._process is None:
-            raise RuntimeError("Kafka Connect is not running")
-        return self._process
 
     def start(self) -> None:
         """Start it, and wait until it serves requests."""
@@ -99,11 +93,6 @@ class ConnectCluster:
         properties.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()))
         self._process = Process("Kafka Connect", [*self._command, MAIN_CLASS, properties], self._folder / "connect.log")
         self._process.wait_ready(self._answers, READY_SECONDS)
-
-    def kill(self) -> None:
-        """End it with no warning."""
-        self.process.kill()
-        self._process = None
 
     def create(self, name: str, config: Mapping[str, str], *, timeout: float = READY_SECONDS) -> None:
         """Create a connector, or change its settings, and wait until it and all its tasks run."""
@@ -115,6 +104,10 @@ class ConnectCluster:
     def delete(self, name: str) -> None:
         """Remove a connector."""
         self._http.delete(f"/connectors/{name}").raise_for_status()
+
+    def restart(self, name: str) -> None:
+        """Start a connector and all its tasks again."""
+        self._http.post(f"/connectors/{name}/restart", params={"includeTasks": "true"}).raise_for_status()
 
     def status(self, name: str) -> Status:
         """The states of a connector and of its tasks, as the worker reports them; empty while it knows nothing of it."""

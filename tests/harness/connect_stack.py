@@ -24,7 +24,10 @@ from components.connect.source_tls import KEYSTORE, TRUSTSTORE
 from components.core.yaml_text import load
 from components.environment import CONFIG_KEY
 from components.kafka.clients import CLUSTER_CA
+from components.vault.source_rotation import SourceLogin
 from operations.connect.rest import RestCluster
+from operations.live.source_passwords import SourceServers
+from operations.live.source_ways import SourceWays
 from tests.harness.cdc_command import Outcome
 from tests.harness.certificates import CertificateAuthority, Identity, keystore, truststore, write
 from tests.harness.docker_stack import DockerStack
@@ -35,7 +38,7 @@ from tests.harness.running_kafka import RunningKafka, running_kafka
 DATABASE_PASSWORD = "not-to-be-seen-anywhere"
 DATABASE_HOST, DATABASE_PORT = "localhost", 3306
 CDC = Path(sys.executable).with_name("cdc")
-WRITE_INTERVAL_SECONDS = 0.01
+WRITE_INTERVAL_SECONDS = 0.04
 Change = Mapping[str, Any]
 """What Debezium says of one change of one row."""
 
@@ -156,8 +159,9 @@ class ConnectStack:
         text = process.communicate(timeout=180)[0]
         return Outcome(process.returncode, text, "")
 
-    def executor(self) -> Callable[[str], None]:
-        """Runs statements on a connection of its own; each is a transaction."""
+    @cached_property
+    def _database_files(self) -> tuple[str, str, str]:
+        """Its CA, and certificate and key of a client."""
         files = {
             "ca": self.database.servers.certificate,
             "cert": self.database.client.certificate,
@@ -165,18 +169,34 @@ class ConnectStack:
         }
         folder = write(self.root.parent / "database", {f"{name}.pem": text for name, text in files.items()})
         ca, cert, key = (str(folder / f"{name}.pem") for name in files)
-        connection = self.kafka.project.namespace.run(
+        return ca, cert, key
+
+    def session(self, password: str = DATABASE_PASSWORD) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        """With the database, as the user that everybody here enters as."""
+        ca, cert, key = self._database_files
+        return self.kafka.project.namespace.run(
             lambda: pymysql.connect(
                 host=LOOPBACK,
                 port=DATABASE_PORT,
                 user=USER,
-                password=DATABASE_PASSWORD,
+                password=password,
                 autocommit=True,
                 ssl_ca=ca,
                 ssl_cert=cert,
                 ssl_key=key,
             )
         )
+
+    def tell_database(self, present: str, following: str) -> None:
+        """As ``cdc vault rotate`` tells it of a password."""
+        ca, cert, key = self._database_files
+        ways = SourceWays({DATABASE_HOST: {"ssl-ca": ca, "ssl-cert": cert, "ssl-key": key}})
+        login = SourceLogin(DATABASE_HOST, DATABASE_PORT, USER, "mariadb", True, ())
+        self.kafka.project.namespace.run(lambda: SourceServers(ways).tell(login, present, following))
+
+    def executor(self) -> Callable[[str], None]:
+        """Runs statements on a connection of its own; each is a transaction."""
+        connection = self.session()
 
         def execute(statement: str) -> None:
             with connection.cursor() as cursor:
@@ -226,6 +246,7 @@ def connect_stack(folder: Path, stack: str, work: Path, super_user: str) -> Iter
     root.mkdir()
     (root / "Pulumi.yaml").write_text("name: cdc-platform\nruntime: python\n", encoding="utf-8")
     shutil.copy(folder / f"Pulumi.{stack}.yaml", root)
+    shutil.copytree(folder / "schemas", root / "schemas")
     with running_kafka(laid, super_user) as kafka:
         namespace = kafka.project.namespace
         tls = (database.servers.issue(DATABASE_HOST, DATABASE_HOST), database.client_ca)

@@ -1,7 +1,9 @@
 """The development stack, from its rendered ``compose.yaml``, with what a test asks of it from the machine beside it."""
 
+import http.client
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -13,10 +15,13 @@ from typing import Any, TypeVar
 
 import psycopg
 import pymysql
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.policies import WhiteListRoundRobinPolicy
 from confluent_kafka import Consumer, TopicPartition
 
 from components.connect.derive import worker_names
-from components.development.names import APPLICATION, MARIADB
+from components.development.names import APPLICATION, CASSANDRA, MARIADB
 from components.development.secrets import make_up
 from components.postgres.derive import ADMINISTRATOR
 from tests.harness.cdc_command import REPOSITORY, Outcome
@@ -43,9 +48,14 @@ class DevStack:
     root: Path
 
     @property
-    def worker(self) -> str:
-        """The container of the pipeline's sink worker."""
-        return "sink-orders-0"
+    def workers(self) -> tuple[str, ...]:
+        """The containers of the pipelines' sink workers: MariaDB's, and Cassandra's."""
+        return "sink-orders-0", "sink-customers-0"
+
+    @property
+    def agent(self) -> str:
+        """The container of Debezium's agent for Cassandra."""
+        return "cdc-cassandra-customers"
 
     @property
     def connect(self) -> str:
@@ -74,6 +84,64 @@ class DevStack:
                 host=LOOPBACK, port=port, user=APPLICATION, password=password, database="shop", autocommit=True
             )
         )
+
+    def ask_cassandra(self, *queries: str) -> list[list[Any]]:
+        """The rows of each query, as the shop's own program, by the published port."""
+        profile = ExecutionProfile(WhiteListRoundRobinPolicy([LOOPBACK]), request_timeout=60)
+        login = PlainTextAuthProvider(APPLICATION, self._secret(CASSANDRA, f"{APPLICATION}.password"))
+
+        def asked() -> list[list[Any]]:
+            cluster = Cluster(
+                [LOOPBACK],
+                port=self._cassandra_port(),
+                auth_provider=login,
+                execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                connect_timeout=30,
+                protocol_version=5,
+            )
+            try:
+                session = cluster.connect()
+                return [list(session.execute(query)) for query in queries]
+            finally:
+                cluster.shutdown()
+
+        return self.inside(asked)
+
+    @contextmanager
+    def mocked_cassandra(self, events: int, rate: float, seed: int) -> Iterator[None]:
+        """Meanwhile ``cdc mock`` writes made-up changes as the shop's own program; at the end it has written them all."""
+        password = self.stack.work / "secrets" / CASSANDRA / f"{APPLICATION}.password"
+        place = ("--host", LOOPBACK, "--port", str(self._cassandra_port()), "--user", APPLICATION, "--password-file", password)
+        amount = ("--events", str(events), "--rate", str(rate), "--seed", str(seed))
+        command = self.project.namespace.command(CDC, "mock", "cassandra", *place, *amount)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                yield
+                said, _ = process.communicate(timeout=CDC_SECONDS)
+            finally:
+                process.kill()
+        assert process.returncode == 0, said
+
+    def ask_admin(self, path: str, token: str | None = None) -> tuple[int, Any]:
+        """Status and body of the first pipeline's admin API, by the published port and with the certificate made up for it."""
+        assert self.stack.spec.sink is not None
+        assert self.stack.spec.sink.admin is not None
+        port = self.stack.spec.sink.admin.host_port
+        context = ssl.create_default_context(cafile=self.stack.work / "secrets" / "sink-orders-admin" / "admin.crt")
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+        def asked() -> tuple[int, Any]:
+            with closing(http.client.HTTPSConnection(LOOPBACK, port, timeout=60, context=context)) as connection:
+                connection.request("GET", path, headers=headers)
+                answer = connection.getresponse()
+                return answer.status, json.loads(answer.read())
+
+        return self.inside(asked)
+
+    def _cassandra_port(self) -> int:
+        assert self.stack.spec.development is not None
+        assert self.stack.spec.development.cassandra is not None
+        return self.stack.spec.development.cassandra.host_port
 
     def ask_target(self, query: str) -> list[Row]:
         """Rows of the warehouse, as its administrator."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from tests.harness.apicurio_image import apicurio_image
+from tests.harness.cassandra_image import cassandra_agent_image, cassandra_image
 from tests.harness.cdc_image import cdc_image
 from tests.harness.compose_project import Image
 from tests.harness.connect_image import connect_image
@@ -10,7 +11,14 @@ from tests.harness.haproxy_image import haproxy_image
 from tests.harness.jaeger_image import jaeger_image
 from tests.harness.kafka_image import kafka_image
 from tests.harness.mariadb_image import mariadb_image
-from tests.harness.monitoring_images import grafana_image, kafka_exporter_image, prometheus_image
+from tests.harness.monitoring_images import (
+    grafana_image,
+    kafka_exporter_image,
+    node_exporter_image,
+    postgres_exporter_image,
+    prometheus_image,
+    redis_exporter_image,
+)
 from tests.harness.postgres_image import postgres_image
 from tests.harness.redis_image import redis_image
 from tests.harness.sink_image import sink_image
@@ -20,6 +28,8 @@ IMAGES: Mapping[str, Callable[[], Image]] = {
     "acme/sink-worker": sink_image,
     "apache/kafka": kafka_image,
     "apicurio/apicurio-registry": apicurio_image,
+    "cassandra": cassandra_image,
+    "cdc-platform/cassandra-agent": cassandra_agent_image,
     "danielqsj/kafka-exporter": kafka_exporter_image,
     "grafana/grafana": grafana_image,
     "cdc-platform/cdc": cdc_image,
@@ -28,9 +38,12 @@ IMAGES: Mapping[str, Callable[[], Image]] = {
     "hashicorp/vault": vault_image,
     "jaegertracing/jaeger": jaeger_image,
     "mariadb": mariadb_image,
+    "oliver006/redis_exporter": redis_exporter_image,
     "postgres": postgres_image,
+    "prom/node-exporter": node_exporter_image,
     "prom/prometheus": prometheus_image,
     "quay.io/debezium/connect": connect_image,
+    "quay.io/prometheuscommunity/postgres-exporter": postgres_exporter_image,
     "redis": redis_image,
 }
 

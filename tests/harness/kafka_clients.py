@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -13,6 +13,7 @@ from tests.harness.certificates import CertificateAuthority, Identity
 from tests.harness.namespace import Namespace
 
 Config = dict[str, Any]
+Made = TypeVar("Made")
 DELIVERY_SECONDS = 60
 READ_SECONDS = 60
 METADATA_SECONDS = 20
@@ -67,6 +68,10 @@ class KafkaClients:
             "ssl.ca.pem": self._authority.certificate,
         }
         return config | ({"ssl.certificate.pem": identity.certificate, "ssl.key.pem": identity.key} if identity else {})
+
+    def inside(self, make: Callable[[], Made]) -> Made:
+        """What is made in the cluster's network and stays there."""
+        return self._namespace.run(make)
 
     def admin(self, config: Config) -> AdminClient:
         return self._namespace.run(lambda: AdminClient(config))

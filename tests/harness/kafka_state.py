@@ -1,7 +1,7 @@
-"""Brings a cluster to the state that ``kafka/desired-state.json`` asks for, by Kafka's own means."""
+"""Brings a cluster to the state that ``kafka/desired-state.json`` asks for."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -16,9 +16,10 @@ from confluent_kafka.admin._scram import (
 )
 from confluent_kafka.cimpl import NewTopic
 
+from operations.live.requests import QuotaChange, connect, set_quotas
+from tests.harness.kafka_clients import KafkaClients
+
 Json = Mapping[str, Any]
-Tool = Callable[..., str]
-"""Runs one of Kafka's command-line tools as a super user: its class, then its arguments."""
 
 APPLY_SECONDS = 60
 SCRAM_ITERATIONS = 8192
@@ -32,8 +33,9 @@ PATTERN_TYPES = {"literal": ResourcePatternType.LITERAL, "prefixed": ResourcePat
 OPERATIONS = {operation.name.replace("_", "").lower(): operation for operation in AclOperation}
 
 
-def apply_state(state: Json, admin: AdminClient, tool: Tool, passwords: Mapping[str, str]) -> None:
-    """Make every topic, credential, ACL and quota of ``state`` in a cluster that has none of them, but what is mirrored."""
+def apply_state(state: Json, admin: AdminClient, clients: KafkaClients, user: str, passwords: Mapping[str, str]) -> None:
+    """Make every topic, credential, ACL and quota of ``state`` in a cluster that has none of them, but what is mirrored.
+    ``user`` is a super user, and ``admin`` a client of it."""
     _request(lambda: admin.create_topics([_topic(topic) for topic in state["topics"] if not topic.get("mirrored")]))
     scram = [user["name"] for user in state["users"] if user["authentication"] == "scram-sha-512"]
     credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
@@ -42,10 +44,9 @@ def apply_state(state: Json, admin: AdminClient, tool: Tool, passwords: Mapping[
     ]
     _request(lambda: admin.alter_user_scram_credentials(upserts))
     _request(lambda: admin.create_acls([acl for user in state["users"] for acl in _acls(user)]))
-    entities = [(["--entity-name", user["name"]], user["quota"]) for user in state["users"] if user["quota"]]
-    entities.append((["--entity-default"], state["defaultQuota"]))
-    with ThreadPoolExecutor(2) as workers:
-        list(workers.map(lambda entity: _set_quota(tool, *entity), entities))
+    quotas = {user["name"]: user["quota"] for user in state["users"] if user["quota"]} | {None: state["defaultQuota"]}
+    with clients.inside(lambda: connect(clients.as_user(user))) as connection:
+        set_quotas(connection, [QuotaChange((("user", name),), quota) for name, quota in quotas.items()])
 
 
 def _request(send: Callable[[], Mapping[Any, Future[Any]]]) -> None:
@@ -81,8 +82,3 @@ def _acls(user: Json) -> list[AclBinding]:
         for acl in user["acls"]
         for operation in acl["operations"]
     ]
-
-
-def _set_quota(tool: Tool, entity: list[str], quota: Mapping[str, float]) -> None:
-    settings = ",".join(f"{key}={value}" for key, value in quota.items())
-    tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "users", *entity, "--add-config", settings)

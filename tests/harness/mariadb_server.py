@@ -10,6 +10,7 @@ from typing import Self
 
 from tests.harness.certificates import Identity
 from tests.harness.namespace import Namespace
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_port, is_listening
 from tests.harness.unprivileged import as_nobody, make_folder
 from tests.toolchain.mariadb import mariadb_program
@@ -20,7 +21,7 @@ SERVER_ID = 5501
 BINARY_LOG = ("--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL")
 
 
-class MariadbServer:
+class MariadbServer(OneProcess):
     """For the time of the context. The user ``cdc``, with all rights, needs no password; UTF-8, the zone is UTC."""
 
     def __init__(
@@ -35,6 +36,7 @@ class MariadbServer:
         """The log goes to ``folder/mariadb.log``; ``options`` are the server's, as ``--sql-mode=``. It runs in ``namespace``
         where one is given; ``password`` is that of ``cdc``, without any by default. ``tls`` is its certificate and the CA of
         its clients': then nobody enters in plain text, and ``cdc`` has to show a certificate."""
+        super().__init__("MariaDB")
         self.port = port or free_port()
         self._namespace = namespace
         self._password = password
@@ -42,14 +44,6 @@ class MariadbServer:
         self._log = folder / "mariadb.log"
         self._options = options
         self._folder: Path | None = None
-        self._process: Process | None = None
-
-    @property
-    def process(self) -> Process:
-        """The running server."""
-        if self._process is None:
-            raise RuntimeError("MariaDB is not running")
-        return self._process
 
     def start(self) -> None:
         """Start it, with the storage that it had, and wait until it takes connections."""
@@ -93,11 +87,6 @@ class MariadbServer:
     def stop(self) -> None:
         """Shut it down in good order."""
         self.process.stop(READY_SECONDS)
-        self._process = None
-
-    def kill(self) -> None:
-        """End it with no warning."""
-        self.process.kill()
         self._process = None
 
     @property

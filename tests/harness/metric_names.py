@@ -30,6 +30,13 @@ KAFKA_EXPORTER = {
 }
 """From the program's own documents, release 1.9.0. It cannot be had here: nothing compares these with a real run."""
 
+CLOUDNATIVE_PG = {
+    *("cnpg_backends_max_tx_duration_seconds", "cnpg_backends_total", "cnpg_collector_pg_wal", "cnpg_collector_up"),
+    *("cnpg_pg_database_size_bytes", "cnpg_pg_replication_lag", "cnpg_pg_replication_streaming_replicas"),
+    "cnpg_pg_settings_setting",
+}
+"""Of CloudNativePG's servers themselves. Compared with the queries that its module has (test_metrics.py), not with a run."""
+
 KUBE_STATE_METRICS = {"kube_cronjob_created", "kube_cronjob_status_last_successful_time"}
 """Of the cluster's own monitoring, from its documents, release 2.17; its Go module is not served here."""
 
@@ -45,10 +52,21 @@ EXPORTED: dict[str, set[str]] = {
     },
     "haproxy": {"haproxy_backend_active_servers", "haproxy_backend_http_responses_total"},
     "certificates": {"probe_ssl_earliest_cert_expiry", "probe_success"},
+    "redis": {
+        *("redis_aof_last_bgrewrite_status", "redis_aof_last_write_status", "redis_commands_processed_total"),
+        *("redis_connected_clients", "redis_connected_slaves", "redis_instance_info", "redis_memory_max_bytes"),
+        *("redis_memory_used_bytes", "redis_rdb_last_bgsave_status", "redis_sentinel_master_ckquorum_status", "redis_up"),
+    },
+    "postgres": {
+        *("pg_database_size_bytes", "pg_settings_max_connections", "pg_stat_activity_count"),
+        *("pg_stat_activity_max_tx_duration", "pg_up"),
+    },
+    "backup": {"cdc_backup_ended_timestamp_seconds", "cdc_backup_size_bytes"},
     COLLECTOR: {"otelcol_exporter_send_failed_spans_total", "otelcol_receiver_refused_spans_total"},
 }
-"""By job. Those of each but the first are compared with real runs: of MirrorMaker in test_mirror_contents.py, of the others in
-test_metrics.py and test_tracing.py. The sink worker's are read from the worker itself."""
+"""By job. Those of each but the first are compared with real runs: of MirrorMaker in test_mirror_contents.py, of Redis in
+test_redis.py, of PostgreSQL in test_postgres.py, of the others in test_metrics.py and test_observed_pipeline.py. The sink
+worker's are read from the worker itself."""
 
 PROMETHEUS = {"up"}
 
@@ -62,7 +80,7 @@ def of_sink_worker() -> set[str]:
 
 def all_exported() -> set[str]:
     """By any of the platform's programs."""
-    return set().union(*EXPORTED.values(), of_sink_worker(), PROMETHEUS, KUBE_STATE_METRICS)
+    return set().union(*EXPORTED.values(), of_sink_worker(), PROMETHEUS, KUBE_STATE_METRICS, CLOUDNATIVE_PG)
 
 
 def exposed(text: str) -> set[str]:

@@ -64,7 +64,7 @@ def _stack(root: Path, name: str, work: Path, beside: RunningKafka | None) -> It
         clients = KafkaClients(project.namespace, addresses, stack.cluster_ca, stack.passwords, stack.identities)
         kafka = RunningKafka(stack, project, clients, clients.admin(clients.as_user(ADMIN)), (broker,))
         state = json.loads((stack.tree / "kafka" / "desired-state.json").read_text())
-        apply_state(state, kafka.admin, kafka.tool, stack.passwords)
+        apply_state(state, kafka.admin, clients, ADMIN, stack.passwords)
         yield kafka
     finally:
         project.close()

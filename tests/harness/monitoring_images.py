@@ -1,12 +1,15 @@
-"""Stand in for the images of what observes. Prometheus is Debian's own program. Grafana and the exporter of consumer lag cannot
-be had: what stands in for them is a double, which says that it is well and nothing else."""
+"""Stand in for the images of what observes. Prometheus and the exporters are the programs themselves. Grafana and the
+exporter of consumer lag cannot be had: what stands in for them is a double, which says that it is well and nothing else."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.harness.compose_project import Image
 from tests.harness.haproxy_image import WGET
+from tests.harness.namespace import bind
 from tests.harness.system_files import system_files
+from tests.toolchain.exporters import node_exporter, postgres_exporter, redis_exporter
 from tests.toolchain.prometheus import prometheus_program
 
 NOBODY, GRAFANA = 65534, 472
@@ -52,6 +55,29 @@ def kafka_exporter_image() -> Image:
     def fill(root: Path) -> None:
         _base(root)
         _program(root / "opt" / "bin" / "kafka_exporter", DOUBLE.format(port=9308))
+
+    return Image(fill, PATH)
+
+
+def redis_exporter_image() -> Image:
+    """The program, and a shell."""
+    return _exporter(redis_exporter, "redis_exporter")
+
+
+def postgres_exporter_image() -> Image:
+    """The program, and a shell."""
+    return _exporter(postgres_exporter, "postgres_exporter")
+
+
+def node_exporter_image() -> Image:
+    """Debian's program, which is an older release."""
+    return _exporter(node_exporter, "node_exporter")
+
+
+def _exporter(program: Callable[[], Path], name: str) -> Image:
+    def fill(root: Path) -> None:
+        _base(root)
+        bind(program(), root / "opt" / "bin" / name, read_only=True)
 
     return Image(fill, PATH)
 

@@ -14,7 +14,7 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 @cache
 def observed(stack: str) -> EnvironmentSpec:
     """``prod`` and ``prod-dr`` with all that can be observed, and ``docker``: a registry without HAProxy, pipelines ``orders``
-    (50,000 records behind are well) and ``returns`` (whatever is said of all)."""
+    (50,000 records behind are well) and ``returns`` (whatever is said of all), stores and backups of its own."""
     if stack == "docker":
         return build_environment(_docker(), stack, stack)
     values = load_environment(Path(ROOT), stack).published()
@@ -49,6 +49,9 @@ def _docker() -> dict[str, Any]:
         "schemaRegistry": {"distribution": "apicurio", "replicas": 1},
         "connect": {"replicas": 1, "converter": "apicurio"},
         "sink": {"image": "acme/sink-worker:1", "postgresTls": "disable", "replicas": 1},
+        "postgres": {"tls": {"enabled": False}},
+        "redis": {"tls": {"enabled": False}},
+        "backup": {},
         "tenants": [{"name": "shop", "owner": "team-shop"}],
         "pipelines": pipelines,
         "observability": {},

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.harness.namespace import Namespace
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_port, wait_until
 from tests.harness.unprivileged import as_nobody, make_folder
 from tests.toolchain.postgres import postgres_programs
@@ -26,7 +27,7 @@ def _attached(block: str) -> bool:
     return any(fields[1] == block and fields[6] != "0" for fields in found)
 
 
-class PostgresServer:
+class PostgresServer(OneProcess):
     """For the time of the context. Anybody on loopback is the super user ``postgres``; there is no password.
 
     It is as durable as PostgreSQL comes: what a test kills must find its commits again. ``settings`` change that.
@@ -42,23 +43,16 @@ class PostgresServer:
     ) -> None:
         """The log goes to ``folder/postgres.log``; ``settings`` are lines of ``postgresql.conf``. In a ``namespace`` it can be
         reached there only."""
+        super().__init__("PostgreSQL")
         self.port = free_port() if port is None else port
         self._namespace = namespace
         self._log = folder / "postgres.log"
         self._settings = dict(settings or {})
         self._folder: Path | None = None
-        self._process: Process | None = None
 
     def dsn(self, database: str = SUPERUSER) -> str:
         """The connection string of a database."""
         return f"host={LOOPBACK} port={self.port} user={SUPERUSER} dbname={database}"
-
-    @property
-    def process(self) -> Process:
-        """The running postmaster."""
-        if self._process is None:
-            raise RuntimeError("PostgreSQL is not running")
-        return self._process
 
     def psql(self, statements: str, database: str = SUPERUSER) -> str:
         """What ``psql`` prints for the statements: rows by line, columns by ``|``. An error in them raises."""

@@ -17,6 +17,8 @@ from typing import Self
 
 LOOPBACK = "127.0.0.1"
 LOG_TAIL_LINES = 40
+PATIENCE_SECONDS = 120
+"""What a machine that does much else at the time is given, whoever waits for whatever."""
 TEST_PROCESSES = 8
 PORTS = range(20_000, 32_000)[
     int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % TEST_PROCESSES :: TEST_PROCESSES
@@ -57,11 +59,13 @@ def is_listening(port: int) -> bool:
 
 
 def wait_until(what: str, holds: Callable[[], bool], timeout: float, interval: float = 0.05) -> None:
-    """Return once ``holds()``; :class:`NotReadyError` naming ``what`` when it does not within ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
+    """Return once ``holds()``; :class:`NotReadyError` naming ``what`` when it does not within ``timeout`` seconds, or
+    :data:`PATIENCE_SECONDS` if those are more."""
+    patience = max(timeout, PATIENCE_SECONDS)
+    deadline = time.monotonic() + patience
     while not holds():
         if time.monotonic() > deadline:
-            raise NotReadyError(f"{what}: not so within {timeout:g} s")
+            raise NotReadyError(f"{what}: not so within {patience:g} s")
         time.sleep(interval)
 
 

@@ -46,9 +46,14 @@ class PulumiEngine:
         self._runs = 0
         toolchain = pulumi_toolchain()
         self._cli = toolchain.cli
-        (self._workdir / "state").mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True)
         self._environment = {**isolated_environment(self._workdir, toolchain), **(env or {})}
         install_doubles(self._workdir / "home", toolchain, python)
+
+    @property
+    def state(self) -> Path:
+        """The folder of every stack's state."""
+        return self._workdir / "state"
 
     def init_stack(self, name: str) -> None:
         """Create a stack whose secrets are encrypted with a passphrase."""

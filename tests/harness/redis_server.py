@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_port
 from tests.toolchain.redis import redis_server
 
@@ -13,38 +14,26 @@ PROBE_SECONDS = 2
 NO_STORAGE = ("--save", "", "--appendonly", "no")
 
 
-class RedisServer:
+class RedisServer(OneProcess):
     """For the time of the context. What it holds is in memory only: stopped and started again, it is empty."""
 
     def __init__(self, folder: Path, *options: str, name: str = "redis") -> None:
         """The log goes to ``folder/NAME.log``; ``options`` are the server's, as ``--replicaof``, ``HOST PORT``."""
+        super().__init__(name)
         self.port = free_port()
         self.name = name
         self._folder = folder
         self._options = options
-        self._process: Process | None = None
 
     @property
     def url(self) -> str:
         """The address for clients."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
-    @property
-    def process(self) -> Process:
-        """The running server."""
-        if self._process is None:
-            raise RuntimeError(f"{self.name} is not running")
-        return self._process
-
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""
         self._process = Process(self.name, self._command(), self._folder / f"{self.name}.log", cwd=self._folder)
         self._process.wait_ready(lambda: ask(self.port, "PING").startswith("+PONG"), READY_SECONDS)
-
-    def kill(self) -> None:
-        """End it with no warning."""
-        self.process.kill()
-        self._process = None
 
     def _command(self) -> list[str | Path]:
         return [redis_server(), "--port", str(self.port), "--bind", LOOPBACK, *NO_STORAGE, *self._options]

@@ -63,7 +63,7 @@ def running_kafka(stack: DockerStack, super_user: str) -> Iterator[RunningKafka]
         clients = KafkaClients(project.namespace, addresses, stack.cluster_ca, stack.passwords, stack.identities)
         kafka = RunningKafka(stack, project, clients, clients.admin(clients.as_user(super_user)), brokers)
         state = json.loads((stack.tree / "kafka" / "desired-state.json").read_text())
-        apply_state(state, kafka.admin, kafka.tool, stack.passwords)
+        apply_state(state, kafka.admin, clients, super_user, stack.passwords)
         project.up()
         yield kafka
 

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.harness.certificates import CertificateAuthority, write
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_port, is_listening
 from tests.toolchain.s3 import s3_gateway
 
@@ -12,28 +13,21 @@ READY_SECONDS = 60
 BUCKET, ACCESS_KEY, SECRET_KEY = "backups", "tester", "not-to-be-seen-in-a-store"
 
 
-class S3Server:
+class S3Server(OneProcess):
     """For the time of the context. ``credentials`` and ``ca`` are files for clients; the bucket's objects lie as files below
     ``objects``."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__("the store")
         self.port = free_port()
         self.objects = folder / "s3" / BUCKET
         self.credentials, self.ca = folder / "s3.credentials", folder / "s3-ca.pem"
         self._folder = folder
-        self._process: Process | None = None
 
     @property
     def endpoint(self) -> str:
         """Its address for clients."""
         return f"https://{LOOPBACK}:{self.port}"
-
-    @property
-    def process(self) -> Process:
-        """The running server."""
-        if self._process is None:
-            raise RuntimeError("the store is not running")
-        return self._process
 
     def __enter__(self) -> Self:
         self.objects.mkdir(parents=True)

@@ -7,6 +7,7 @@ from typing import Self
 
 import httpx
 
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_ports
 from tests.toolchain import versions
 from tests.toolchain.java import java
@@ -16,17 +17,17 @@ READY_SECONDS = 120
 MEMORY = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 
 
-class SchemaRegistry:
+class SchemaRegistry(OneProcess):
     """While the context lasts. Schemas are kept in memory, or with ``bootstrap`` in that cluster's ``kafkasql-*`` topics."""
 
     def __init__(self, folder: Path, *, bootstrap: str | None = None, properties: str | None = None) -> None:
         """The log goes to ``folder/registry.log``. ``properties`` is a rendered ``application.properties``, which holds but for
         addresses and for who makes the topics."""
+        super().__init__("the schema registry")
         self.port, self._management_port = free_ports(2)
         self._folder = folder
         self._bootstrap = bootstrap
         self._properties = properties
-        self._process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -38,13 +39,6 @@ class SchemaRegistry:
         """The address of Apicurio's own API, which its converter takes."""
         return f"http://{LOOPBACK}:{self.port}/apis/registry/v2"
 
-    @property
-    def process(self) -> Process:
-        """The running registry."""
-        if self._process is None:
-            raise RuntimeError("the schema registry is not running")
-        return self._process
-
     def start(self) -> None:
         """Start it, and wait until it answers."""
         told = [] if self._properties is None else [f"-Dsmallrye.config.locations={self._told(self._properties)}"]
@@ -53,11 +47,6 @@ class SchemaRegistry:
             "schema registry", command, self._folder / "registry.log", env=self._environment(), cwd=self._folder
         )
         self._process.wait_ready(self._answers, READY_SECONDS)
-
-    def kill(self) -> None:
-        """End it with no warning."""
-        self.process.kill()
-        self._process = None
 
     def register(self, subject: str, schema: str, references: list[Mapping[str, object]] | None = None) -> int:
         """The id of an Avro schema, registered if it is new."""

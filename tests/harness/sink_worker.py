@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_port
 
 READY_SECONDS = 60
@@ -43,10 +44,11 @@ def merged(*layers: Mapping[str, Any]) -> Settings:
     return result
 
 
-class SinkWorker:
+class SinkWorker(OneProcess):
     """For the time of the context. It logs JSON lines to ``folder/NAME.log``, and may be killed and started again."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], *, name: str = "sink-worker") -> None:
+        super().__init__(name)
         self.name = name
         self.port = free_port()
         self._folder = folder
@@ -54,14 +56,6 @@ class SinkWorker:
         self.configuration = folder / f"{name}.json"
         http = {"http": {"host": LOOPBACK, "port": self.port}}
         self.configuration.write_text(json.dumps(merged({"worker_id": name}, settings, http)))
-        self._process: Process | None = None
-
-    @property
-    def process(self) -> Process:
-        """The worker's parent process."""
-        if self._process is None:
-            raise RuntimeError(f"{self.name} is not running")
-        return self._process
 
     def start(self, *, crash_at: str | None = None, stop_at: str | None = None, wait: bool = True) -> None:
         """Start it; ``crash_at`` and ``stop_at`` are ``STEP:N`` of its fault hooks. With ``wait``, until it is alive."""
@@ -78,11 +72,6 @@ class SinkWorker:
         process.stop(STOP_SECONDS)
         self._process = None
         return process.exit_code
-
-    def kill(self) -> None:
-        """End it, and its children, with no warning."""
-        self.process.kill()
-        self._process = None
 
     def is_live(self) -> bool:
         """Whether its liveness probe would pass."""

@@ -4,8 +4,9 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.observability.companions import companions
 from components.postgres import access
-from components.postgres.derive import ACCESS, ADMINISTRATOR, NAME, postgres_state
+from components.postgres.derive import ACCESS, ADMINISTRATOR, MONITOR, NAME, postgres_state
 from components.postgres.server import login_roles
 from components.redis import derive as redis
 from components.redis.derive import CA_FILE as REDIS_CA
@@ -34,6 +35,8 @@ class Stores:
         self.roles[ADMINISTRATOR] = r'an odd: \one "quoted"'
         self.users.update({user.name: secrets.token_urlsafe(16) for user in redis.users(spec) if user.password is not None})
         self.users[redis.WATCHER] = r'odd \"too"'
+        self.users[redis.EXPORTER] = r'odd: \"three" %s'
+        self.roles[MONITOR] = "odd @/:%? four"
         server = self.ca.issue(NAME, NAME)
         own = {"server.crt": server.certificate, "server.key": server.key, "admin.password": self.roles[ADMINISTRATOR]}
         write(self.folder(NAME), own)
@@ -45,6 +48,9 @@ class Stores:
             identity = self.ca.issue(host, host)
             tls = {"redis.crt": identity.certificate, "redis.key": identity.key, REDIS_CA: self.ca.certificate}
             write(self.folder(host), {**passwords, **tls})
+        known |= {**passwords, REDIS_CA: self.ca.certificate}
+        for companion in companions(spec):
+            write(self.folder(companion.name), {file.name: known[file.name] for file in companion.secrets})
         return self
 
     @property

@@ -13,6 +13,7 @@ from cryptography import x509
 from components.environment import EnvironmentSpec
 from components.vault.configuration import CA, CERTIFICATE, CONFIGURATION, KEY, SECRETS, configuration, start_script
 from tests.harness.certificates import CertificateAuthority, Identity
+from tests.harness.one_process import OneProcess
 from tests.harness.processes import LOOPBACK, Process, free_ports, wait_until
 from tests.toolchain.vault import vault_program
 
@@ -20,12 +21,13 @@ READY_SECONDS = 120
 SEALED, STANDBY, UNINITIALISED = 503, 429, 501
 
 
-class VaultServer:
+class VaultServer(OneProcess):
     """One node, for the time of the context: initialised, open, its root token in ``token``. Data, log, certificates and token
     are in the folder that it is given."""
 
     def __init__(self, folder: Path, spec: EnvironmentSpec, *, by_script: bool = False) -> None:
         """``by_script``: started as its container is, which looks at its certificate every second here."""
+        super().__init__("Vault")
         self.folder = folder
         self.port, self.cluster_port = free_ports(2)
         self.url = f"https://{LOOPBACK}:{self.port}"
@@ -34,7 +36,6 @@ class VaultServer:
         self._authority = CertificateAuthority("test of Vault")
         self._spec = spec
         self._by_script = by_script
-        self._process: Process | None = None
         trust = ssl.create_default_context(cadata=self._authority.certificate)
         self._client = httpx.Client(verify=trust, trust_env=False, timeout=60)
 
@@ -58,13 +59,6 @@ class VaultServer:
         self._client.close()
         if self._process is not None:
             self._process.kill()
-
-    @property
-    def process(self) -> Process:
-        """The running server."""
-        if self._process is None:
-            raise RuntimeError("Vault is not running")
-        return self._process
 
     def start(self) -> None:
         """Start it; it is sealed then."""

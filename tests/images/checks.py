@@ -40,7 +40,7 @@ def check_sink_worker(docker: Docker, root: Path, work: Path) -> None:
     """It takes the settings that are rendered for the development stack, refuses others, and its health check tells."""
     spec = load_environment(root, "dev")
     make_up(spec, work / "secrets")
-    [worker] = [workload for workload in render(spec).workloads if workload.component == "sink"]
+    [worker] = [workload for workload in render(spec).workloads if workload.name == "sink-orders-0"]
     [(place, text)] = worker.files.items()
     (work / "settings.json").write_text(text)
     (work / "wrong.json").write_text(json.dumps({**json.loads(text), "writers": 0}))

@@ -18,6 +18,8 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from components.backup import plan
+from components.loading import load_environment
 from operations.backup.loading import control_topic
 from operations.live.kafka_admin import KafkaAdmin
 from operations.live.requests import QuotaChange, connect, quotas, set_quotas
@@ -436,10 +438,23 @@ def test_a_bucket_takes_a_backup_as_a_folder_does(folder: Path, live: Site) -> N
         files = {path.relative_to(there / name).as_posix() for path in (there / name).rglob("*") if path.is_file()}
         assert {"manifest.json", "contents"} < files
         (there / name / "manifest.json").unlink()
-        again = cdc(root, "backup", "create", "live", *live.reach, *way, "--json")
+        bare = _as_a_cron_job_has_it(root)
+        way[-1] = "../../key"
+        again = cdc(bare, "backup", "create", "live", "--plan", ".", *live.reach, *way, "--json")
         assert json.loads(again.out)["unfinishedRemoved"] == [name], again.text
+        assert json.loads(again.out)["records"] == json.loads(made.out)["records"] > 0
         refused = cdc(root, "backup", "list", "live")
         assert (refused.code, "--s3-credentials-file" in refused.err) == (2, True), refused.text
+
+
+def _as_a_cron_job_has_it(root: Path) -> Path:
+    """A folder with the plan of a run, and without the project."""
+    spec = load_environment(root, "live")
+    assert spec.backup is not None
+    (root / "bare").mkdir()
+    for file, text in plan.written(plan.plan_of(spec, spec.backup)).items():
+        (root / "bare" / file).write_text(text)
+    return root / "bare"
 
 
 def test_nothing_in_a_backup_can_be_read_without_the_key(folder: Path, backup: str) -> None:

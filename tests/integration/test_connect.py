@@ -6,28 +6,35 @@ Whatever happens to them, each change of the source is in its topic exactly once
 import copy
 import json
 import os
+import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pymysql
 import pytest
 from confluent_kafka import KafkaError
 
 from components.connect.connectors import Connector, connectors
-from components.connect.names import Colour, other
+from components.connect.names import COLOURS, Colour, other
 from components.core.yaml_text import load
 from components.environment import CONFIG_KEY, EnvironmentSpec
 from components.loading import build_environment
+from operations import source_restarts
 from operations.connect.kubernetes import HARMLESS
 from operations.connect.spec_file import set_active
 from operations.connect.switching import switch as run_switch
+from tests.doubles.half_reachable import half_reachable
 from tests.harness.api_server import ApiServer
 from tests.harness.certificates import CertificateAuthority, truststore
 from tests.harness.connect_image import connect_image, connect_image_without_debezium
 from tests.harness.connect_on_kubernetes import FromOutside, colours_of, on_kubernetes
 from tests.harness.connect_stack import DATABASE_PASSWORD, Change, ConnectStack, Writer, connect_stack
 from tests.harness.jdbc_sink import COLUMNS, PORT, jdbc_sink, row_in_mariadb
+from tests.harness.live_services import THEIR_CONNECTOR, THEIR_SUBJECT, LiveServices, live_services
 from tests.harness.processes import LOOPBACK, wait_until
 from tests.toolchain.kubernetes import kubectl
 
@@ -284,6 +291,48 @@ def test_a_connector_that_is_to_be_harmless_does_nothing_beside_the_one_that_wor
 
 
 @pytest.mark.usefixtures("writer")
+def test_connectors_go_on_while_the_password_of_their_source_is_rotated_twice(stack: ConnectStack) -> None:
+    """The server's words are in the log that they read. When their connections end they come back with what they know, which is
+    the new one once they were started again."""
+    cluster, known = FromOutside(stack.cluster(stack.active)), DATABASE_PASSWORD
+    session = stack.session()
+    try:
+        for following in ("rotated-once", "rotated-twice", DATABASE_PASSWORD):
+            stack.tell_database(known, following)
+            if following == "rotated-twice":
+                end_readers(session)
+            for colour in COLOURS:
+                for connector in CONNECTORS:
+                    stack.secret(colour, f"{connector}.database-password").write_text(following)
+            for connector in sorted(CONNECTORS):
+                source_restarts.start_again(cluster, connector, 120, print)
+            known = following
+            if following == "rotated-twice":
+                with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+                    stack.session(DATABASE_PASSWORD)
+    finally:
+        session.close()
+    shown = "".join(container.log.read_text() for container in stack.kafka.project.containers.values())
+    assert "rotated-once" not in shown
+    assert "rotated-twice" not in shown
+
+
+def end_readers(session: Any) -> None:
+    """End whoever reads the binary log, and wait until as many others do."""
+    with session.cursor() as cursor:
+
+        def readers() -> set[int]:
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'")
+            return {row[0] for row in cursor.fetchall()}
+
+        wait_until("both read", lambda: len(readers()) == len(CONNECTORS), 120, 0.2)
+        ended = readers()
+        for reader in ended:
+            cursor.execute(f"KILL {reader}")
+        wait_until("both read again", lambda: len(readers() - ended) == len(CONNECTORS), 120, 0.2)
+
+
+@pytest.mark.usefixtures("writer")
 def test_objects_of_strimzi_move_connectors_as_well(
     stack: ConnectStack, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,3 +478,177 @@ def test_a_plugin_that_refuses_keeps_everything_from_being_applied(stack: Connec
     assert "refused, nothing was changed" in outcome.text
     assert all(f"{name}: poll.interval.ms" in outcome.text for name in CONNECTORS), outcome.text
     assert stack.cdc("connect", "plan", "connect").code == 0
+
+
+# The verbs that look at everything
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture(name="services")
+def _services(stack: ConnectStack) -> Iterator[LiveServices]:
+    with live_services(stack) as services:
+        yield services
+
+
+def edit(services: LiveServices, name: str, chance: random.Random) -> None:
+    """Something else of each kind: settings of topics, levels, a subject's next version, a new one, one connector or both."""
+    root, field = services.stack.root, {"name": name, "type": ["null", "string"], "default": None}
+    order = json.loads((root / "schemas" / "order.avsc").read_text())
+    (root / "schemas" / "order.avsc").write_text(json.dumps({**order, "fields": [*order["fields"], field]}))
+    (root / "schemas" / f"{name}.avsc").write_text(json.dumps({"type": "record", "name": name, "fields": [field]}))
+
+    def change(spec: dict[str, Any]) -> None:
+        registry, [orders, invoices] = spec["schemaRegistry"], spec["pipelines"]
+        levels = ["BACKWARD", "FORWARD", "FULL", "NONE"]
+        registry["compatibility"] = chance.choice([one for one in levels if one != registry.get("compatibility", "BACKWARD")])
+        registry["subjects"][0]["compatibility"] = chance.choice(["FULL", "BACKWARD", "FULL_TRANSITIVE"])
+        registry["subjects"].append({"subject": f"shop_{name}-value", "file": f"schemas/{name}.avsc"})
+        orders["connector"]["heartbeat"] = f"{chance.randint(1_001, 1_999)}ms"
+        orders["topic"] = {"retention": f"{chance.randint(10, 99)}d"}
+        if chance.random() < 0.3:  # each restarts its connector
+            invoices["connector"]["config"] = {"max.batch.size": chance.randint(1_000, 2_000)}
+
+    services.edit(change)
+
+
+def kinds(changes: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(one["change"], one["object"]) for one in changes}
+
+
+def test_random_edits_of_subjects_and_connectors_are_planned_applied_and_gone(services: LiveServices) -> None:
+    theirs, chance = services.theirs(), random.Random(20_261_123)
+    assert services.same(), "what is as the spec says is no difference"
+    for name in ("first", "second"):
+        edit(services, name, chance)
+        planned = services.changes()
+        assert kinds(planned) >= {
+            ("setLevel", "subject/(all)"),
+            ("registerSchema", "subject/shop_orders-value"),
+            ("registerSchema", f"subject/shop_{name}-value"),
+            ("changeConnector", "connector/orders-source"),
+            ("configure", "topic/shop_orders_orders"),
+        }
+        services.apply()
+        assert services.same()
+        services.check_as_told()
+    told = services.told("plan")
+    assert {"object": f"connector/{THEIR_CONNECTOR}", "what": ""} in told["external"]
+    assert {"object": f"subject/{THEIR_SUBJECT}", "what": ""} in told["external"]
+    for name in (f"connector/{THEIR_CONNECTOR}", f"subject/{THEIR_SUBJECT}"):
+        refused = services.cdc("apply", "--yes", "--delete", name, "--reason", "a test")
+        assert (refused.code, "is not this environment's" in refused.err) == (2, True), refused.text
+    assert services.theirs() == theirs
+
+
+def test_drift_that_plain_requests_inject_is_found_exactly_and_undone(services: LiveServices) -> None:
+    theirs, config = services.theirs(), services.connect("GET", "/connectors/orders-source/config")
+    services.connect("PUT", "/connectors/orders-source/config", {**config, "max.batch.size": "77"})
+    services.connect("PUT", "/connectors/invoices-source/pause")
+    services.subject("PUT", "/config/shop_orders-value", {"compatibility": "NONE"})
+    wait_until("it is paused", lambda: services.lives("invoices-source") == "PAUSED", 120, 0.2)
+    found = {(one["object"], one.get("action", one["change"]), one.get("hold", "")) for one in services.changes("drift")}
+    assert found == {
+        ("connector/orders-source", "change", ""),
+        ("connector/invoices-source", "start", "manual"),
+        ("subject/shop_orders-value", "setLevel", ""),
+    }
+    services.apply(code=3)
+    assert [one["object"] for one in services.changes()] == ["connector/invoices-source"], "who paused it knows why"
+    services.connect("PUT", "/connectors/invoices-source/resume")
+    services.runs()
+    services.check_as_told()
+    services.connect("DELETE", "/connectors/orders-source")
+    services.subject("DELETE", "/subjects/shop_orders-value")
+    gone = {("changeConnector", "connector/orders-source"), ("registerSchema", "subject/shop_orders-value")}
+    assert kinds(services.changes("drift")) - {("setLevel", "subject/shop_orders-value")} == gone
+    services.apply()
+    assert services.same()
+    services.check_as_told()
+    assert services.theirs() == theirs
+
+
+def test_an_apply_of_everything_that_is_killed_anywhere_is_completed_by_the_next(services: LiveServices) -> None:
+    theirs, chance = services.theirs(), random.Random(20_261_124)
+    before = services.connect("GET", "/connectors/orders-source/config")
+    begun = services.logged()
+    points: dict[str, Callable[[], bool]] = {
+        "logged": lambda: services.logged() > begun,
+        "registered": lambda: services.subject("GET", "/subjects/shop_registered-value/versions") is not None,
+        "changed": lambda: services.connect("GET", "/connectors/orders-source/config") != before,
+    }
+    for name, reached in points.items():
+        edit(services, name, chance)
+        before = services.connect("GET", "/connectors/orders-source/config")
+        with applying(services) as process:
+            try:
+                wait_until(name, lambda process=process, reached=reached: process.poll() is not None or heard(reached), 120)  # type: ignore[misc]
+            finally:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+        services.apply()
+        assert services.same()
+        services.check_as_told()
+    assert services.theirs() == theirs
+
+
+def heard(reached: Callable[[], bool]) -> bool:
+    """A worker that distributes its connectors anew may refuse to answer."""
+    try:
+        return reached()
+    except httpx.HTTPError:
+        return False
+
+
+def applying(services: LiveServices) -> "subprocess.Popen[str]":
+    return services.stack.start_cdc(*services.words("apply", "--yes"))
+
+
+def test_what_does_not_answer_is_said_and_the_rest_is_planned_and_nothing_changed(services: LiveServices) -> None:
+    edit(services, "unheard", random.Random(7))
+    ways: tuple[tuple[list[str], str, set[str]], ...] = (
+        (["--registry", f"{NOWHERE}/apis/ccompat/v7"], "registry", {"connector", "topic"}),
+        (["--blue", NOWHERE], "Connect blue", {"subject", "topic"}),
+        (["--green", NOWHERE], "Connect green", {"subject", "topic"}),
+    )
+    file = services.stack.root / "plan.json"
+    for way, silent, planned in ways:
+        looks = (("plan", ["--out", str(file)]), ("drift", list[str]()))
+        for verb, more in looks if silent == "registry" else looks[:1]:
+            told = services.cdc(verb, *way, *more, "--json")
+            assert (told.code, f"{silent}: " in told.err, "→" in told.err) == (2, True, True), told.text
+            found = json.loads(told.out)
+            assert objects(found["changes"]) == planned
+            assert [gap["what"] for gap in found["notLookedAt"]] == [silent]
+        assert not file.exists()
+        refused = services.cdc("apply", "--yes", *way)
+        assert (refused.code, "nothing was changed" in refused.err) == (2, True), refused.text
+    assert objects(services.changes()) == {"connector", "subject", "topic"}
+
+
+def objects(changes: list[dict[str, Any]]) -> set[str]:
+    """The kinds of what is changed."""
+    return {one["object"].partition("/")[0] for one in changes}
+
+
+def test_one_that_takes_no_change_is_told_with_what_was_made_and_the_second_run_finishes(services: LiveServices) -> None:
+    """It answers whatever it is asked, and hangs up when it is to take the first schema, or the first configuration."""
+    chance, active = random.Random(8), services.stack.active
+    connect, registry = services.stack.url(active), services.registry.partition("/apis")[0]
+    deaf = {
+        "Connect": (connect, f"--{active}", "", lambda method, path: method == "PUT" and path.endswith("source/config")),
+        "registry": (registry, "--registry", "/apis/ccompat/v7", lambda _, path: "value/versions?normalize" in path),
+    }
+    for name, (server, option, suffix, hangs_up) in deaf.items():
+        edit(services, f"half{name}", chance)
+        with half_reachable(server, hangs_up, services.stack.kafka.project.namespace) as address:
+            failed = services.cdc("apply", "--yes", option, f"{address}{suffix}")
+        made, _, left = failed.err.partition("Not made")
+        assert failed.code == 2, failed.text
+        assert "Configure topic/shop_orders_orders" in made
+        assert "SetLevel subject/(all)" in made
+        assert ("RegisterSchema" in made, "RegisterSchema" in left) == (name == "Connect", name != "Connect")
+        assert "ChangeConnector connector/orders-source" in left
+        services.apply()
+        assert services.same()
+        services.check_as_told()

@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import shutil
 import signal
 import socket
 import ssl
@@ -16,30 +15,20 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from components.core.secrets import SecretFile
-from components.environment import EnvironmentSpec
 from components.haproxy.backend import Affinity, Backend, OwnApi, Server
-from components.haproxy.configuration import SECRETS
 from components.haproxy.spec import HaproxySpec
-from components.loading import load_environment
-from components.platform import render
 from tests.harness.certificates import ENDED, CertificateAuthority, Identity
 from tests.harness.haproxy_process import haproxy_process
 from tests.harness.http_servers import HEALTH, FakeServer
 from tests.harness.processes import LOOPBACK, Process, free_ports, is_listening, wait_until
-from tests.strategies.draw import Plain
-from tests.strategies.environments import environments
-from tests.strategies.examples import ROOT, STACKS, build, shop
-from tests.toolchain.haproxy import haproxy_program
 
 pytestmark = pytest.mark.integration
 
 PASSWORD = "a long and random one"
 AUTHORITY = CertificateAuthority("authority")
 CLIENTS = CertificateAuthority("clients")
-DRAWN = 25
 MASTER_SECONDS = 0.5
 """A master that has just started its workers loses the signals that it gets."""
 
@@ -359,7 +348,7 @@ def test_connections_do_not_keep_it_from_ending(start: Start) -> None:
         began = time.monotonic()
         running.process.send(signal.SIGUSR1)
         wait_until("it has ended", lambda: running.process.exit_code is not None, 10)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 20  # and not the 30 that the server takes
 
 
 def test_a_connection_that_waits_is_answered_once_more_after_a_reload(start: Start) -> None:
@@ -409,75 +398,3 @@ def test_reloading_ten_times_fails_no_request(start: Start) -> None:
         for thread in threads:
             thread.join()
     assert (failures, set(answered)) == ([], {200})
-
-
-# Every configuration
-
-
-def judged(folder: Path, text: str) -> str:
-    """What HAProxy says of a configuration, warnings taken for errors; nothing when it is right."""
-    own = AUTHORITY.issue("haproxy", LOOPBACK)
-    for name, content in {"server.pem": own.certificate, "server.pem.key": own.key}.items():
-        (folder / name).write_text(content)
-    for name in ("client-ca.pem", "schema-registry-ca.pem"):
-        (folder / name).write_text(CLIENTS.certificate)
-    lists = {line.split("http_auth(")[1].partition(")")[0] for line in text.splitlines() if "http_auth(" in line}
-    (folder / "users.cfg").write_text("".join(f"userlist {name}\n  user app password '$6$a$b'\n" for name in sorted(lists)))
-    local = text.replace(SECRETS, str(folder)).replace("bind haproxy:", f"bind {LOOPBACK}:")
-    (folder / "haproxy.cfg").write_text(local.replace("init-addr last,libc,none", "init-addr none"))
-    command: list[str | Path] = [haproxy_program(), "-c", "-dW", "-f", folder / "haproxy.cfg", "-f", folder / "users.cfg"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stderr
-
-
-def configurations(spec: EnvironmentSpec) -> list[str]:
-    """HAProxy's, on either target."""
-    rendered = render(spec)
-    maps = [manifest.body["data"] for manifest in rendered.manifests if manifest.kind == "ConfigMap"]
-    found = [data["haproxy.cfg"] for data in maps if "haproxy.cfg" in data]
-    return found + [text for path, text in rendered.files.items() if path.endswith("haproxy.cfg")]
-
-
-MATRIX: list[Plain] = [
-    {"target": target, "schemaRegistry": {"distribution": distribution}, "haproxy": {**haproxy, "users": users}}
-    for target in ("kubernetes", "docker")
-    for distribution in ("confluent", "apicurio")
-    for users in ([{"name": "app", "passwordHash": "vault:x#y"}],)
-    for haproxy in (
-        {},
-        {"authentication": "none"},
-        {"tls": {"enabled": False}, "drain": "45s"},
-        {"authentication": "tls", "tls": {"clientCa": "vault:x#ca", "minimum": "TLSv1.3"}},
-        {"frontends": {"schema-registry": {"authentication": "none"}}, "resources": {"cpu": 16, "memory": "2Gi"}},
-    )
-]
-
-
-@pytest.mark.parametrize(
-    "changes", MATRIX, ids=lambda changes: f"{changes['target']}-{changes['schemaRegistry']['distribution']}"
-)
-def test_haproxy_takes_every_form_of_its_configuration(changes: Plain, tmp_path: Path) -> None:
-    [text] = configurations(build(shop(changes)))
-    assert judged(tmp_path, text) == ""
-
-
-@pytest.mark.parametrize("stack", STACKS)
-def test_haproxy_takes_the_configuration_of_every_stack(stack: str, tmp_path: Path) -> None:
-    for text in configurations(load_environment(ROOT, stack)):
-        assert judged(tmp_path, text) == ""
-
-
-def test_haproxy_refuses_what_is_wrong(tmp_path: Path) -> None:
-    """So its having taken the others means something."""
-    [text] = configurations(build(shop(MATRIX[0])))
-    assert "unknown keyword" in judged(tmp_path, text.replace("balance roundrobin", "balanced roundrobin"))
-
-
-@settings(max_examples=DRAWN, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
-@given(environments())
-def test_haproxy_takes_the_configuration_of_any_valid_environment(tmp_path: Path, values: Plain) -> None:
-    folder = tmp_path / "any"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for text in configurations(build(values)):
-        assert judged(folder, text) == ""

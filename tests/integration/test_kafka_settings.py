@@ -8,10 +8,10 @@ from functools import cache
 import pytest
 from hypothesis import given
 
+from components.core.model import Scalar
 from components.core.rendered import Manifest
 from components.kafka import settings as known
 from components.kafka.broker_defaults import broker_defaults
-from components.kafka.spec import Scalar
 from components.platform import render
 from tests.harness.kafka_cluster import run_tool
 from tests.strategies.draw import Plain

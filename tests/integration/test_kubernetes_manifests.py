@@ -40,8 +40,10 @@ def spec_of(stack: str) -> EnvironmentSpec:
     values["kafka"].pop("tls", None)
     values.get("postgres", {}).pop("tls", None)
     values.pop("development", None)
-    if values.get("sink", {}).pop("build", None):
-        values["sink"]["image"] = "acme/sink-worker:1"
+    for built in ("sink", "cassandraAgent"):
+        if values.get(built, {}).pop("build", None):
+            values[built]["image"] = "acme/built:1"
+    values.get("sink", {}).get("admin", {}).pop("hostPort", None)
     values["kafka"]["listeners"] = [entry for entry in values["kafka"]["listeners"] if entry.get("type") != "host"]
     if "connect" in values:
         values["connect"] |= {"image": "acme/connect:1", "converter": "confluent"}

@@ -10,18 +10,24 @@ from typing import Any
 import httpx
 import pytest
 
+from components.backup.plan import plan_of
+from components.core import yaml_text
 from components.haproxy.backend import Backend, Server
 from components.haproxy.spec import HaproxySpec
 from components.observability import prober
 from components.observability.alert import INFO
-from components.observability.names import CERTIFICATES
-from components.observability.scraping import EXPORTER, PROMETHEUS_PORT, jobs
+from components.observability.alerts_of_stores import BACKUP_ENDED
+from components.observability.names import CERTIFICATES, EXPORTER
+from components.observability.scraping import PROMETHEUS_PORT, jobs
+from operations.backup.figures import tell_whoever_watches
+from operations.backup.manifest import Manifest
 from tests.harness.certificates import CertificateAuthority
 from tests.harness.docker_stack import DockerStack
 from tests.harness.haproxy_process import haproxy_process
-from tests.harness.metric_names import EXPORTED, exposed
+from tests.harness.metric_names import CLOUDNATIVE_PG, EXPORTED, exposed
 from tests.harness.observed import observed
 from tests.harness.processes import LOOPBACK, Process, free_ports, is_listening, wait_until
+from tests.toolchain.postgres import default_queries
 from tests.toolchain.prometheus import prober_program
 
 pytestmark = pytest.mark.integration
@@ -105,9 +111,14 @@ def test_every_program_that_is_scraped_is_one_whose_metrics_are_known() -> None:
 
 def test_the_rendered_prometheus_runs_its_rules_and_reads_its_targets(tmp_path: Path) -> None:
     """As ``compose.yaml`` starts it: read-only, unprivileged, from its files. What stands in for the exporter of lag is silent,
-    so that only pipelines are known."""
-    stack = DockerStack.lay_out(STACKS, "observed", tmp_path)
+    so that only pipelines are known, and what is left at the end of a backup."""
+    text = (STACKS / "Pulumi.observed.yaml").read_text() + f"    backup: {{directory: {tmp_path / 'backups'}}}\n"
+    (tmp_path / "Pulumi.observed.yaml").write_text(text)
+    stack = DockerStack.lay_out(tmp_path, "observed", tmp_path)
+    backup = Manifest("20260102T000000Z", "observed", "c", "daily", "", "2026-01-02T00:00:00Z", "plain", "", "", ())
     with stack.project() as project:
+        assert stack.spec.backup is not None
+        tell_whoever_watches(plan_of(stack.spec, stack.spec.backup), None, [backup])
 
         def ask(path: str) -> Any:
             url = f"http://prometheus:{PROMETHEUS_PORT}/api/v1/{path}"
@@ -127,4 +138,24 @@ def test_the_rendered_prometheus_runs_its_rules_and_reads_its_targets(tmp_path: 
             return {target["labels"]["job"] for target in ask("targets")["activeTargets"]}
 
         wait_until("it has found its targets", lambda: bool(jobs()), WAIT_SECONDS, 0.2)
-        assert jobs() == {EXPORTER}
+        assert jobs() == {EXPORTER, "backup"}
+
+        def ended() -> dict[str, str]:
+            found = ask(f"query?query={BACKUP_ENDED}")["result"]
+            return {one["metric"]["kind"]: one["value"][1] for one in found if one["metric"]["stack"] == "observed"}
+
+        wait_until("it knows of the backup", lambda: "daily" in ended(), WAIT_SECONDS, 0.2)
+        assert ended()["daily"] == "1767312000"
+        assert float(ended()["weekly"]) > float(ended()["daily"])
+
+
+def test_cloudnative_pg_has_queries_that_give_what_is_named_of_its_servers() -> None:
+    """By the operator's own default queries; nothing runs. Names of its collector are in its Go code, and are not compared."""
+    queries = yaml_text.load(default_queries().read_text(), "queries")
+    given = {
+        f"cnpg_{query.get('name', name)}_{column}"
+        for name, query in queries.items()
+        for metric in query["metrics"]
+        for column in metric
+    }
+    assert {name for name in CLOUDNATIVE_PG if not name.startswith("cnpg_collector_")} <= given

@@ -1,5 +1,7 @@
-"""One change from MariaDB to PostgreSQL, watched: the metrics that are named are there, and its trace leads all the way."""
+"""One change from MariaDB to PostgreSQL, watched: the metrics that are named are there, its trace leads all the way, and
+``cdc status`` shows what Connect, Kafka, the worker and Prometheus say."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,22 +17,28 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from components.core import yaml_text
 from components.observability import jmx
+from components.observability.render_docker import prometheus_yml
 from components.tracing.names import COLLECTOR
 from components.tracing.senders import java_variables
 from components.tracing.spec import TracingSpec
+from operations import status
+from operations.project import load
+from tests.harness.cdc_command import Outcome, Project, project
 from tests.harness.connect_cluster import ConnectCluster, json_converters
 from tests.harness.kafka_broker import KafkaBroker
 from tests.harness.mariadb_server import USER, MariadbServer
 from tests.harness.metric_names import EXPORTED, exposed, of_sink_worker
 from tests.harness.observed import observed
 from tests.harness.postgres_server import SUPERUSER, PostgresServer
-from tests.harness.processes import LOOPBACK, free_port, wait_until
+from tests.harness.processes import LOOPBACK, Process, free_port, wait_until
 from tests.harness.sink_worker import HASTY, SinkWorker, merged
 from tests.harness.tracing import Tracer, running_tracer
 from tests.toolchain.debezium import debezium_plugin
 from tests.toolchain.jmx_exporter import jmx_exporter
 from tests.toolchain.opentelemetry import otel_java_agent
+from tests.toolchain.prometheus import prometheus_program
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +46,23 @@ WAIT_SECONDS = 120
 TOPIC, HISTORY = "shop_orders.shop.orders", "shop_orders_schema_history"
 SERVICE = "cdc-connect-blue"
 QUICK_GROUPS = {"group.min.session.timeout.ms": "1000"}
+SPEC = """
+config:
+  cdc-platform:environment:
+    tier: development
+    target: docker
+    kafka: {controllers: 0, brokers: 1, listeners: [{name: plain, port: 9092, tls: false}]}
+    connect: {}
+    sink: {image: "acme/sink-worker:1", replicas: 1}
+    observability: {}
+    tenants: [{name: shop, owner: team-shop}]
+    pipelines:
+      - name: orders
+        tenant: shop
+        source: {mariadb: {host: db, password: "secret:db#password", tables: [shop.orders]}}
+        sink: {postgres: {host: rows, database: warehouse, password: "secret:rows#password"}}
+        tables: {shop.orders: {name: shop_orders.shop.orders}}
+"""
 
 
 @dataclass(frozen=True)
@@ -46,10 +71,36 @@ class Watched:
 
     broker: KafkaBroker
     source: MariadbServer
+    connect: ConnectCluster
     worker: SinkWorker
     tracer: Tracer
     kafka_metrics: int
     connect_metrics: int
+    project: Project
+
+    def execute(self, *statements: str) -> None:
+        """In MariaDB, each a transaction."""
+        with pymysql.connect(host=LOOPBACK, port=self.source.port, user=USER, autocommit=True) as connection:
+            for statement in statements:
+                connection.cursor().execute(statement)
+
+    def status(self, *more: str) -> Outcome:
+        """``cdc status``, which finds Prometheus by itself where no ``--worker`` is named."""
+        connect = f"http://{LOOPBACK}:{self.connect.port}"
+        client = str(self.project.root / "client.properties")
+        return self.project.cdc("status", "live", "--once", "--kafka-config", client, "--connect", connect, *more)
+
+    def row(self, *more: str) -> dict[str, Any]:
+        """What it says of the pipeline."""
+        done = self.status("--json", *more)
+        assert done.code == 0, done.text
+        [row] = json.loads(done.out)["pipelines"]
+        return dict(row)
+
+    @property
+    def asked_directly(self) -> tuple[str, str]:
+        """The option that names the worker's own metrics."""
+        return ("--worker", f"orders=http://{LOOPBACK}:{self.worker.port}/metrics")
 
 
 def read(port: int) -> str:
@@ -89,7 +140,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         with psycopg.connect(postgres.dsn(), autocommit=True) as target:
             query = "SELECT count(*) FROM public.orders"
             wait_until("the row is written", lambda: target.execute(query).fetchone() == (1,), WAIT_SECONDS)
-        yield Watched(broker, source, worker, tracer, kafka_metrics, connect_metrics)
+        made = project(folder, live=SPEC)
+        (folder / "client.properties").write_text(f"bootstrap.servers={broker.bootstrap}\n")
+        yield Watched(broker, source, connect, worker, tracer, kafka_metrics, connect_metrics, made)
 
 
 def _java_variables(tracer: Tracer) -> dict[str, str]:
@@ -176,7 +229,9 @@ def test_connect_and_debezium_export_what_is_named_of_them(watched: Watched) -> 
 
 def test_the_worker_exports_what_is_named_of_it(watched: Watched) -> None:
     assert of_sink_worker() <= exposed(watched.worker.metrics())
-    assert re.search(r'^cdc_events_processed_total{table="public\.orders",.*} 1\.0$', watched.worker.metrics(), re.MULTILINE)
+    assert re.search(
+        r'^cdc_events_processed_total{table="public\.orders",.*} [1-9]\d*\.0$', watched.worker.metrics(), re.MULTILINE
+    )
 
 
 def test_the_collector_exports_what_is_named_of_it(watched: Watched) -> None:
@@ -223,3 +278,89 @@ def _trace_of_first_record(broker: KafkaBroker) -> str:
     found = re.fullmatch(r"00-([0-9a-f]{32})-[0-9a-f]{16}-01", header.decode())
     assert found is not None, header
     return found[1]
+
+
+# cdc status
+
+
+def test_a_pipeline_that_is_well_is_shown_as_connect_kafka_and_its_worker_say(watched: Watched) -> None:
+    """How far it is behind is the worker's own figure, to the last digit, looked at while that does not change."""
+
+    def shown() -> bool:
+        before = _behind(watched.worker.metrics())
+        row = watched.row(*watched.asked_directly)
+        told = {key: row[key] for key in ("source", "tasks", "lag", "deadLetters", "breakers", "error")}
+        assert told == {"source": "running", "tasks": 1, "lag": 0, "deadLetters": 0, "breakers": [], "error": ""}
+        return before is not None and before == _behind(watched.worker.metrics()) == row["behind"]
+
+    wait_until("the same figure", shown, WAIT_SECONDS, 0.2)
+
+
+def _behind(metrics: str) -> float | None:
+    """``None`` until the worker has looked for the first time."""
+    found = re.findall(r"^cdc_replication_lag_seconds{.*} (\S+)$", metrics, re.MULTILINE)
+    return max(map(float, found), default=None)
+
+
+def test_a_failed_connectors_error_and_a_lag_are_shown_as_they_are(watched: Watched) -> None:
+    """The worker is frozen while three rows come, and the source then locks the connector's account."""
+    watched.worker.process.pause()
+    with pymysql.connect(host=LOOPBACK, port=watched.source.port, user=USER, autocommit=True) as connection:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("INSERT INTO shop.orders VALUES (101, 'a'), (102, 'b'), (103, 'c')")
+            wait_until("the lag is shown", lambda: watched.row(*watched.asked_directly)["lag"] == 3, WAIT_SECONDS, 0.2)
+            cursor.execute(f"ALTER USER '{USER}'@'%' ACCOUNT LOCK")
+            watched.connect.restart("orders-source")
+            wait_until("it has failed", lambda: bool(_trace(watched.connect)), WAIT_SECONDS, 0.2)
+            row = watched.row(*watched.asked_directly)
+            screen = watched.status(*watched.asked_directly)
+        finally:
+            cursor.execute(f"ALTER USER '{USER}'@'%' ACCOUNT UNLOCK")
+            watched.worker.process.resume()
+    assert (row["source"], row["lag"], row["error"]) == ("failed", 3, _trace(watched.connect)[:500])
+    assert (screen.code, "✗ failed" in screen.out, "1 not well" in screen.out) == (0, True, True), screen.text
+    assert "✗ workers of orders: " in screen.out
+    assert " ".join(row["error"].split())[:20] in screen.out
+    watched.connect.restart("orders-source")
+    well = {"source": "running", "lag": 0, "error": ""}
+    wait_until("all is well", lambda: watched.row(*watched.asked_directly).items() >= well.items(), WAIT_SECONDS, 0.2)
+
+
+def _trace(connect: ConnectCluster) -> str:
+    """Why the first of its parts that failed did, without where in the code."""
+    found = connect.status("orders-source")
+    traces = [part["trace"] for part in (found["connector"], *found["tasks"]) if part["state"] == "FAILED"]
+    return traces[0].partition("\n\tat ")[0] if traces else ""
+
+
+def test_prometheus_says_the_same_of_a_worker(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the labels of the rendered job: without them nobody knows whose metrics they are."""
+    spec, port = load(watched.project.root, "live"), free_port()
+    assert spec.observability is not None
+    rendered = yaml_text.load(prometheus_yml(spec, spec.observability), "prometheus.yml")
+    [job] = [job for job in rendered["scrape_configs"] if job["job_name"] == "sink"]
+    [labels] = [entry["labels"] for entry in job["static_configs"] if entry["labels"].get("pipeline") == "orders"]
+    targets = [{"targets": [f"{LOOPBACK}:{watched.worker.port}"], "labels": labels}]
+    own = {"global": {"scrape_interval": "1s"}, "scrape_configs": [{"job_name": "sink", "static_configs": targets}]}
+    (tmp_path / "prometheus.yml").write_text(yaml_text.dump(own))
+    command: list[str | Path] = [
+        prometheus_program(),
+        f"--config.file={tmp_path / 'prometheus.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'samples'}",
+        f"--web.listen-address={LOOPBACK}:{port}",
+    ]
+    monkeypatch.setattr(status, "PROMETHEUS_PORT", port)
+    with Process("prometheus", command, tmp_path / "prometheus.log"):
+
+        def same() -> bool:
+            done = watched.status("--json")
+            told = json.loads(done.out) if done.code == 0 else {"sources": {}, "pipelines": [{}]}
+            [row], sources = told["pipelines"], told["sources"]
+            wanted = watched.row(*watched.asked_directly)
+            figures = ("behind", "breakers", "deadLetters", "error", "source", "lag")
+            if wanted["behind"] is None:
+                return False
+            return "prometheus" in sources and [row.get(key) for key in figures] == [wanted[key] for key in figures]
+
+        wait_until("both say the same", same, WAIT_SECONDS, 0.5)

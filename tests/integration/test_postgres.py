@@ -2,23 +2,27 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from sink_worker.control import Control
 
+from components.observability.names import POSTGRES_EXPORTER, POSTGRES_EXPORTER_PORT
 from components.postgres.derive import ACCESS, ADMINISTRATOR, MONITOR, NAME, postgres_state
 from tests.harness.cdc_command import Outcome, Project
 from tests.harness.certificates import CertificateAuthority, write
 from tests.harness.compose_project import ComposeProject
 from tests.harness.docker_stack import DockerStack
+from tests.harness.metric_names import EXPORTED, exposed
 from tests.harness.postgres_server import PostgresServer
-from tests.harness.processes import LOOPBACK
+from tests.harness.processes import LOOPBACK, wait_until
 from tests.harness.stores import Stores
 from tests.harness.unprivileged import NOBODY, make_folder
 
@@ -27,6 +31,7 @@ pytestmark = pytest.mark.integration
 HERE = Path(__file__).parent
 ORDERS, INVOICES, LEDGER = "shop-orders-sink", "billing-invoices-sink", "billing-ledger-sink"
 SINKS = {ORDERS: ("warehouse", "shop"), INVOICES: ("warehouse", "billing"), LEDGER: ("ledger", "public")}
+SECONDS = 120
 FORBIDDEN, READ_ONLY = "42501", "25006"
 
 
@@ -170,6 +175,28 @@ def test_the_monitor_sees_who_does_what_and_no_rows(running: Running) -> None:
             monitor.execute("SELECT * FROM shop.things")
 
 
+def figures(running: Running) -> str:
+    """What the exporter tells Prometheus."""
+    url = f"http://{POSTGRES_EXPORTER}:{POSTGRES_EXPORTER_PORT}/metrics"
+    return running.project.namespace.run(lambda: httpx.get(url, timeout=60, trust_env=False).raise_for_status().text)
+
+
+def test_the_exporter_enters_as_the_monitor_and_exports_what_is_named(running: Running) -> None:
+    """As it is rendered: over TLS, with its password from a file."""
+    running.project.up(POSTGRES_EXPORTER)
+    with running.connect(ORDERS, "warehouse", application_name="long") as sink:
+        sink.execute("BEGIN")
+        text = figures(running)
+    assert exposed(text) >= EXPORTED["postgres"]
+    assert re.search(r"^pg_up 1$", text, re.MULTILINE)
+    assert re.search(rf'^pg_settings_max_connections\{{server="{NAME}:5432"\}} 60$', text, re.MULTILINE)
+    assert re.search(
+        rf'^pg_stat_activity_max_tx_duration\{{application_name="long",.*usename="{ORDERS}".*\}}', text, re.MULTILINE
+    )
+    assert set(re.findall(r'^pg_scrape_collector_success\{collector="\w+"\} (\d)', text, re.MULTILINE)) == {"1"}
+    assert running.stores.roles[MONITOR] not in running.project.containers[POSTGRES_EXPORTER].log.read_text()
+
+
 @pytest.mark.parametrize(
     ("role", "database", "more", "why"),
     [
@@ -225,10 +252,13 @@ def test_a_rotated_password_and_a_right_that_was_taken_away_are_mended(running: 
     assert not [password for password in (*running.stores.roles.values(), old) if password in logs]
 
 
-def test_what_was_committed_survives_a_killed_server(running: Running) -> None:
+def test_what_was_committed_survives_a_killed_server_and_whoever_watches_sees_it_gone(running: Running) -> None:
+    running.project.up(POSTGRES_EXPORTER)
     running.project.containers[NAME].kill()
+    assert "\npg_up 0\n" in figures(running)
     running.project.containers[NAME].start()
     running.project.containers[NAME].wait_healthy()
+    wait_until("the exporter to see it again", lambda: "\npg_up 1\n" in figures(running), SECONDS)
     with running.connect(LEDGER, "ledger") as connection:
         assert connection.execute("SELECT note FROM public.things").fetchall() == [("one",)]
 

@@ -1,6 +1,7 @@
 """The Pulumi program under the real engine registers exactly what was rendered, and changes only what an edit changes."""
 
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from components.core.rendered import Manifest
 from components.loading import load_environment
 from components.platform import render
 from tests.harness.pulumi_engine import PulumiEngine, linked_project
+from tests.harness.pulumi_outcome import Outcome
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -24,14 +26,45 @@ def _stack(tmp_path: Path) -> Callable[..., Stack]:
     """An initialised stack of this project, with edits (pattern → replacement) made to its file first."""
 
     def create(name: str, **edits: str) -> Stack:
-        project = linked_project(ROOT, tmp_path / "project")
-        file = project / f"Pulumi.{name}.yaml"
-        edit(file, edits)
-        engine = PulumiEngine(project, tmp_path / "work", Path(sys.executable))
-        engine.init_stack(name)
-        return engine, file
+        made = opened(ROOT, tmp_path, name)
+        edit(made[1], edits)
+        made[0].init_stack(name)
+        return made
 
     return create
+
+
+@pytest.fixture(scope="module")
+def first_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stack, Outcome]:
+    """The stack ``prod`` as it stands, brought up."""
+    made = opened(ROOT, tmp_path_factory.mktemp("production"), "prod")
+    made[0].init_stack("prod")
+    return made, made[0].up("prod").succeeded()
+
+
+@pytest.fixture(scope="module")
+def production(first_up: tuple[Stack, Outcome]) -> Stack:
+    """The stack ``prod``, up. It is looked at, and changed in copies only."""
+    return first_up[0]
+
+
+@pytest.fixture(name="changed")
+def _changed(production: Stack, tmp_path: Path) -> Callable[..., Stack]:
+    """A copy of :func:`production` with edits made to its file since it went up."""
+
+    def copy(**edits: str) -> Stack:
+        made = opened(production[1].parent, tmp_path, "prod")
+        shutil.copytree(production[0].state, made[0].state, dirs_exist_ok=True)
+        edit(made[1], edits)
+        return made
+
+    return copy
+
+
+def opened(source: Path, folder: Path, name: str) -> Stack:
+    """An engine on a copy of a project, and the file of one of its stacks."""
+    project = linked_project(source, folder / "project")
+    return PulumiEngine(project, folder / "work", Path(sys.executable)), project / f"Pulumi.{name}.yaml"
 
 
 def edit(file: Path, edits: dict[str, str]) -> None:
@@ -74,12 +107,9 @@ def leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def test_a_stack_registers_what_was_rendered_object_by_object_and_nothing_else(stack: Callable[..., Stack]) -> None:
-    engine, _ = stack("prod")
+def test_a_stack_registers_what_was_rendered_object_by_object_and_nothing_else(production: Stack) -> None:
+    engine, _ = production
     manifests = {manifest.id: manifest for manifest in render(load_environment(ROOT, "prod")).manifests}
-
-    engine.up("prod").succeeded()
-
     registered = kubernetes_resources(engine, "prod")
     assert set(registered) == set(manifests)
     for name, manifest in manifests.items():
@@ -91,11 +121,8 @@ def test_a_stack_registers_what_was_rendered_object_by_object_and_nothing_else(s
     assert engine.preview("prod", expect_no_changes=True).succeeded().count("same") >= len(manifests)
 
 
-def test_objects_hang_under_the_component_they_belong_to_and_reach_only_their_own_cluster(stack: Callable[..., Stack]) -> None:
-    engine, _ = stack("prod")
-
-    engine.up("prod").succeeded()
-
+def test_objects_hang_under_the_component_they_belong_to_and_reach_only_their_own_cluster(production: Stack) -> None:
+    engine, _ = production
     types = {name: resource["urn"].split("::")[2] for name, resource in kubernetes_resources(engine, "prod").items()}
     platform = "cdc:platform:CdcPlatform"
     assert types["Kafka/cdc/cdc"].startswith(f"{platform}$cdc:kafka:KafkaCluster$kubernetes:")
@@ -109,25 +136,21 @@ def test_objects_hang_under_the_component_they_belong_to_and_reach_only_their_ow
     assert used == {provider["urn"].split("::")[3]}
 
 
-def test_one_edit_changes_only_what_follows_from_it_and_in_place(stack: Callable[..., Stack]) -> None:
-    engine, file = stack("prod")
-    engine.up("prod").succeeded()
-    edit(file, {"partitions: 24": "partitions: 30"})
+def test_one_edit_changes_only_what_follows_from_it_and_in_place(changed: Callable[..., Stack]) -> None:
+    engine, _ = changed(**{"partitions: 24": "partitions: 30"})
 
     outcome = engine.up("prod").succeeded()
 
-    changed = {step.name: (step.op, dict(step.detailed_diff)) for step in outcome.applied if step.op != "same"}
-    assert changed.pop("prod")[0] == "update"  # the platform component carries the spec
-    assert changed.pop("ConfigMap/cdc/backup") == ("update", {'data["Pulumi.prod.yaml"]': "update"})  # and so do backups
-    assert changed == {"KafkaTopic/cdc/shop-orders-orders": ("update", {"spec.partitions": "update"})}
+    done = {step.name: (step.op, dict(step.detailed_diff)) for step in outcome.applied if step.op != "same"}
+    assert done.pop("prod")[0] == "update"  # the platform component carries the spec
+    assert done.pop("ConfigMap/cdc/backup") == ("update", {'data["Pulumi.prod.yaml"]': "update"})  # and so do backups
+    assert done == {"KafkaTopic/cdc/shop-orders-orders": ("update", {"spec.partitions": "update"})}
     topics = kubernetes_resources(engine, "prod")
     assert topics["KafkaTopic/cdc/shop-orders-orders"]["inputs"]["spec"]["partitions"] == 30
 
 
-def test_a_topic_taken_out_of_a_production_spec_is_not_deleted(stack: Callable[..., Stack]) -> None:
-    engine, file = stack("prod")
-    engine.up("prod").succeeded()
-    edit(file, {"tables: [billing.invoices, billing.payments]": "tables: [billing.invoices]"})
+def test_a_topic_taken_out_of_a_production_spec_is_not_deleted(changed: Callable[..., Stack]) -> None:
+    engine, _ = changed(**{"tables: [billing.invoices, billing.payments]": "tables: [billing.invoices]"})
 
     outcome = engine.up("prod").refused()
 
@@ -137,7 +160,7 @@ def test_a_topic_taken_out_of_a_production_spec_is_not_deleted(stack: Callable[.
 
 def test_topics_left_to_gitops_are_not_registered_but_their_digest_is_shown(stack: Callable[..., Stack]) -> None:
     engine, file = stack("prod", **{"context: prod-eu-central": "context: prod-eu-central\n      topicsAndUsers: gitops"})
-    engine.up("prod").succeeded()
+    engine.up("prod", skip_preview=True).succeeded()
     kinds = {name.partition("/")[0] for name in kubernetes_resources(engine, "prod")}
     assert "Kafka" in kinds
     assert not {"KafkaTopic", "KafkaUser"} & kinds
@@ -145,7 +168,7 @@ def test_topics_left_to_gitops_are_not_registered_but_their_digest_is_shown(stac
     assert before["appliedBy"] == "gitops"
     edit(file, {"partitions: 24": "partitions: 30"})
 
-    engine.up("prod").succeeded()
+    engine.up("prod", skip_preview=True).succeeded()
 
     assert engine.outputs("prod")["kafka"]["topicsAndUsers"]["digest"] != before["digest"]
 
@@ -166,11 +189,8 @@ def test_a_wrong_spec_declares_nothing_and_shows_every_problem_without_a_traceba
     assert engine.export("prod")["deployment"].get("resources", []) == []
 
 
-def test_state_and_outputs_hold_references_and_no_secret(stack: Callable[..., Stack]) -> None:
-    engine, _ = stack("prod")
-
-    outcome = engine.up("prod").succeeded()
-
+def test_state_and_outputs_hold_references_and_no_secret(first_up: tuple[Stack, Outcome]) -> None:
+    (engine, _), outcome = first_up
     texts = [*leaves(engine.export("prod")), *leaves(engine.outputs("prod")), outcome.output]
     suspicious = re.compile(r"-----BEGIN|password\s*[=:]\s*[\"'](?!\$\{|<(?:store )?password>)[^\"'{]", re.IGNORECASE)
     assert not [text for text in texts if suspicious.search(text)]
@@ -179,7 +199,7 @@ def test_state_and_outputs_hold_references_and_no_secret(stack: Callable[..., St
 
 def test_a_development_stack_can_be_thrown_away(stack: Callable[..., Stack]) -> None:
     engine, _ = stack("prod", **{"tier: production": "tier: development"})
-    engine.up("prod").succeeded()
+    engine.up("prod", skip_preview=True).succeeded()
 
     engine.destroy("prod").succeeded()
 

@@ -1,13 +1,16 @@
 """The rendered Redis and Sentinels, started as their image starts them: each user has its own keys, and a master may die."""
 
 import contextlib
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 from redis.backoff import NoBackoff
@@ -15,10 +18,13 @@ from redis.retry import Retry
 from sink_worker.redis_hints import connect_redis
 from sink_worker.settings import RedisSettings
 
+from components.observability.names import REDIS_EXPORTER, REDIS_EXPORTER_PORT
+from components.observability.scraping import redis_addresses
 from components.redis.derive import EXPORTER, MASTER, PORT, REPLICATION, SENTINEL_PORT, WATCHER
 from tests.harness.certificates import CertificateAuthority, write
 from tests.harness.compose_project import ComposeProject
 from tests.harness.docker_stack import DockerStack
+from tests.harness.metric_names import EXPORTED, exposed
 from tests.harness.processes import wait_until
 from tests.harness.stores import Stores
 
@@ -170,6 +176,29 @@ def test_a_sink_asks_the_sentinels_and_tells_them_nothing(running: Running, word
         running.ask(SINK, SENTINELS[0], *words, port=SENTINEL_PORT)
 
 
+def figures(running: Running, target: str) -> str:
+    """What the exporter tells Prometheus of one node or Sentinel."""
+    url = f"http://{REDIS_EXPORTER}:{REDIS_EXPORTER_PORT}/scrape"
+    ask = partial(httpx.get, url, params={"target": target}, timeout=30, trust_env=False)
+    return str(running.project.namespace.run(lambda: ask().raise_for_status().text))
+
+
+def test_the_exporter_enters_every_node_and_sentinel_and_exports_what_is_named(running: Running) -> None:
+    """As it is rendered: over TLS, as a user who may read figures and nothing else."""
+    spec = running.stores.stack.spec
+    assert spec.redis is not None
+    running.project.up(REDIS_EXPORTER)
+    told = {address: figures(running, address) for address in redis_addresses(spec, spec.redis)}
+    assert set().union(*(exposed(text) for text in told.values())) >= EXPORTED["redis"]
+    assert all(re.search(r"^redis_up 1$", text, re.MULTILINE) for text in told.values())
+    masters = [address for address, text in told.items() if 'role="master"' in text]
+    assert masters == [f"rediss://{NODES[0]}:{PORT}"]
+    assert re.search(r"^redis_connected_slaves 2$", told[masters[0]], re.MULTILINE)
+    quorum = r'^redis_sentinel_master_ckquorum_status\{master_name="cdc",message="OK 3 usable Sentinels.*"\} 1$'
+    assert all(re.search(quorum, told[f"rediss://{host}:{SENTINEL_PORT}"], re.MULTILINE) for host in SENTINELS)
+    assert re.search(r"^redis_up 0$", figures(running, f"rediss://{NODES[0]}:1"), re.MULTILINE)
+
+
 LISTENING = pytest.mark.parametrize(
     ("host", "port"), [(NODES[0], PORT), (NODES[1], PORT), (SENTINELS[0], SENTINEL_PORT)], ids=["master", "replica", "sentinel"]
 )
@@ -214,14 +243,14 @@ def test_no_password_is_in_an_argument_or_a_log(running: Running) -> None:
     """The probe's, made up at the start, is not either."""
     arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _is_redis(path)]
     assert arguments
-    logs = [running.project.containers[name].log.read_bytes() for name in (*NODES, *SENTINELS)]
+    logs = [running.project.containers[name].log.read_bytes() for name in (*NODES, *SENTINELS, REDIS_EXPORTER)]
     for password in running.stores.users.values():
         assert not [text for text in (*arguments, *logs) if password.encode() in text]
 
 
 def _is_redis(path: Path) -> bool:
     try:
-        return b"redis-server" in path.read_bytes()
+        return b"redis" in path.read_bytes()
     except OSError:
         return False
 

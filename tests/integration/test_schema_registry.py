@@ -83,7 +83,10 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registries]
         write(work / "secrets" / name, {"server.pem": certificate.certificate, "server.pem.key": certificate.key, **trusted})
     door = Door(ADDRESS, APP, password, stack.cluster_ca.certificate)
     with running_kafka(stack, ADMIN) as kafka:
-        yield Registries(kafka, door, work)
+        running = Registries(kafka, door, work)
+        # HAProxy calls a registry down that takes its time with its first answers.
+        wait_until("the registries answer", lambda: running.get("/subjects").status_code == httpx.codes.OK, 120)
+        yield running
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,14 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from operations.live.kafka import UnreachableError
+from operations.live.kafka import Cluster, UnreachableError
 from operations.live.kafka_admin import KafkaAdmin
+from operations.live.reach import kafka_settings
+from operations.live.wire import UnsupportedError
+from operations.project import load
+from operations.status import _plan
+from operations.watching.offsets import Offsets
+from operations.watching.sources import KafkaWatch
 from tests.harness.cdc_command import Project, installed_cdc, project
 from tests.harness.kafka_broker import KafkaBroker
 from tests.harness.processes import wait_until
@@ -84,6 +91,30 @@ def test_lag_and_dead_letters_are_kafkas_own_and_a_silent_source_is_said(made: P
     assert told["sources"]["kafka"]["answers"]
     assert "no worker answers" in told["sources"]["connect"]["why"]
     assert "✗ connect: blue: no worker answers" in made.cdc(*words(made, "--once")).out
+
+
+def test_who_enters_in_a_way_that_only_librdkafka_knows_is_told_the_same(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by OAuth: our own connections cannot be had then."""
+    spec = load(made.root, "live")
+    plans = [_plan(spec, 0)]
+
+    def seen() -> dict[str, object]:
+        with Cluster("live", kafka_settings(made.root / "client.properties", None)) as kafka:
+            found = asdict(KafkaWatch(kafka, plans)())
+        return {key: value for key, value in found.items() if key not in {"at", "clock"}}
+
+    def refused(*_: object) -> None:
+        raise UnsupportedError("OAUTHBEARER is not spoken")
+
+    directly = seen()
+    assert directly["lag"] == {"shop_orders_sink": 20}
+    assert directly["committed"] == {"shop_orders_sink": 10}
+    assert set(directly["newest"]) == {"shop_orders_orders", "shop_orders_dlq"}  # type: ignore[call-overload]
+    monkeypatch.setattr(Offsets, "at", refused)
+    monkeypatch.setattr(Offsets, "committed", refused)
+    assert seen() == directly
 
 
 def test_the_live_view_costs_less_than_a_twentieth_of_a_core_and_ends_with_ctrl_c(made: Project) -> None:

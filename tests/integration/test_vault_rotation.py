@@ -13,15 +13,19 @@ import pytest
 from sink_worker.control import connect
 from sink_worker.settings import PostgresSettings
 
+from components.core.errors import CdcError
 from components.environment import EnvironmentSpec
 from components.loading import load_environment
 from components.vault.rotation import rotated
-from operations import vault_rotate
+from operations import source_restarts, vault_rotate
 from operations.live.postgres_roles import PostgresServers
+from operations.live.source_accounts import native_hash
 from operations.live.vault import Vault, VaultAccess, VaultError
 from tests.harness.cdc_command import Outcome, Project, project
+from tests.harness.mariadb_server import MariadbServer
 from tests.harness.postgres_server import PostgresServer
 from tests.harness.processes import LOOPBACK, wait_until
+from tests.harness.source_rotation import FIRST, KEPT, NAME, Killed, SourceSite, killed_before
 from tests.harness.unprivileged import make_folder
 from tests.harness.vault_server import VaultServer
 
@@ -284,3 +288,80 @@ def test_no_password_is_said_or_logged_by_the_server(site: Site) -> None:
     for number in range(PIPELINES):
         for value in site.values(number).values():
             assert value == "theirs" or value not in log
+
+
+# Source databases
+
+
+@pytest.fixture(scope="module")
+def source(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceSite]:
+    with (
+        MariadbServer(tmp_path_factory.mktemp("mariadb"), "--general-log=ON", "--general-log-file=general.log") as mariadb,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr(source_restarts, "STEADY_SECONDS", 0.0)
+        yield SourceSite(site.vault, mariadb, site.project)
+
+
+def test_a_user_that_may_not_change_itself_is_told_of_and_nothing_is_changed(source: SourceSite) -> None:
+    with pytest.raises(CdcError, match=r"lacks the right CREATE USER.*\n.*--source-config"):
+        source.run(administrator=False)
+    assert source.values()["password"] == FIRST
+    assert source.opens(FIRST)
+
+
+def test_a_source_lets_its_connector_in_before_while_and_after_its_password_is_rotated(source: SourceSite) -> None:
+    """The connector knows the one before until it is started again, and nothing is rotated until then; then what was before
+    opens nothing any more."""
+    with source.load() as failed:
+        assert source.run() == "due"
+        first = source.values()
+        assert (source.known, first["password-previous"]) == (FIRST, FIRST)
+        assert source.opens(first["password"])
+        assert not source.opens(first["password-next"])
+        assert source.run() == "restart"
+        assert (source.known, "password-previous" in source.values()) == (first["password"], False)
+        assert source.run() == "due"
+    assert failed == []
+    assert source.values()["password"] == first["password-next"]
+    assert [source.opens(password) for password in (FIRST, first["password"], first["password-next"])] == [False, True, True]
+    assert "MAX_USER_CONNECTIONS 100" in source.execute("SHOW CREATE USER debezium@'%'")
+
+
+def test_a_rotation_that_is_killed_anywhere_locks_nobody_out_and_is_completed_by_the_next(source: SourceSite) -> None:
+    """Each change of a rotation is the first that is not made any more; each run of what follows is a month later."""
+    whole = ["database", "secret/data", "secret/metadata", "Connect", "secret/data"]
+    source.run_to_the_end()
+    with source.load() as failed:
+        for step in range(len(whole)):
+            before = source.values()["password"]
+            with killed_before(step) as made, pytest.raises(Killed):
+                source.run_to_the_end()
+            assert made == whole[:step]
+            source.run_to_the_end()
+            assert source.values()["password"] != before
+    assert failed == []
+
+
+def test_the_verb_says_what_to_restart_and_what_it_cannot_reach(site: Site, source: SourceSite, tmp_path: Path) -> None:
+    site.project.edit(NAME, "overlap: 10m", "overlap: 1ms")
+    config = tmp_path / "sources.cnf"
+    config.write_text("[client]\nuser=cdc\n")
+    before = source.values()["password"]
+    rotate_one = ("vault", "rotate", NAME, "--only", KEPT)
+    done = site.cdc(*rotate_one, "--yes", "--source-config", str(config))
+    assert (done.code, "1 path rotated" in done.out) == (0, True), done.text
+    wait_until("it is settled", lambda: "--yes starts them again" in site.cdc(*rotate_one).out, 120, 0.5)
+    assert site.cdc(*rotate_one).code == 3
+    refused = site.cdc(*rotate_one, "--yes", "--blue", f"http://{LOOPBACK}:1")
+    assert (refused.code, "no worker answers" in refused.err) == (1, True), refused.text
+    assert source.values()["password-previous"] == before
+    assert source.opens(before)
+
+
+def test_no_password_is_in_what_the_source_writes(source: SourceSite) -> None:
+    values = source.values()
+    written = b"".join(content for _, content in source.files())
+    assert native_hash(values["password"]).encode() in written
+    for value in values.values():
+        assert value.encode() not in written

@@ -10,6 +10,7 @@ RULE = next(rule for rule in ALL if rule.id == "literal-secret")
 HARMLESS = [
     "ssl.truststore.password=${file:/run/secrets/ca:password}",
     'sasl.jaas.config=ScramLoginModule required username="a" password="${env:PASSWORD}";',
+    r'"sasl.jaas.config": "ScramLoginModule required username=\"a\" password=\"${file:/run/a.login:password}\";"',
     '"password": "vault:cdc/prod/db#password"',
     '"password": "secret:db#password"',
     '"password": null',
@@ -30,6 +31,7 @@ SECRETS = [
     "ssl.truststore.password = hunter2",
     "connection.password:hunter2",
     'sasl.jaas.config=ScramLoginModule required username="a" password="hunter2";',
+    r'"sasl.jaas.config": "ScramLoginModule required username=\"a\" password=\"hunter2\";"',
     '"apiKey": "hunter2"',
     "  client_secret: 'hunter2'",
     "API-TOKEN=hunter2",

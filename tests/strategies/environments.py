@@ -4,7 +4,8 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from tests.strategies import backup, chaos, connect, kafka, mirror, names, observability, registry, stores, vault
+from tests.strategies import backup, chaos, connect, development, kafka, mirror, names, observability, registry, sinks, stores
+from tests.strategies import vault as vaults
 from tests.strategies.cluster import Cluster
 from tests.strategies.draw import Draw, Plain, one_of
 from tests.strategies.pipelines import NAMINGS, derived_topics, derived_users, pipelines
@@ -64,18 +65,38 @@ def environments(draw: Draw, target: str | None = None) -> Plain:
         parts |= {"disasterRecovery": draw(mirror.RECOVERIES)} if draw(st.booleans()) else {}
     parts |= {"postgres": draw(stores.databases(cluster.target))} if draw(st.booleans()) else {}
     parts |= {"redis": draw(stores.caches())} if draw(st.booleans()) else {}
-    parts |= {"vault": draw(vault.vaults(cluster.target))} if draw(st.booleans()) else {}
+    parts |= {"vault": draw(vaults.vaults(cluster.target))} if draw(st.booleans()) else {}
     if observability.fits(parts["kafka"], derived_topics(found, naming), derived_users(found)) and draw(st.booleans()):
         parts["observability"] = draw(observability.observed(cluster.target))
     if backup.fits(parts["kafka"], derived_topics(found, naming), derived_users(found)) and draw(st.booleans()):
         parts["backup"] = draw(backup.backups(cluster.target, [str(pipeline["name"]) for pipeline in found]))
     if "connect" in parts and draw(st.booleans()):
         parts["tracing"] = draw(observability.traced(cluster.target))
+    if sinks.fits(parts["kafka"], found, derived_topics(found, naming), naming):
+        parts |= draw(_read_and_written(cluster.target, parts))
     kinds = chaos.fitting(parts, cluster)
     if bool(kinds) and draw(st.booleans()):
         parts["chaos"] = draw(chaos.experiments(kinds))
     given = {key: value for key, value in parts.items() if value or draw(st.booleans())}
     return {"tier": draw(one_of(TIERS)), "target": cluster.target, **given}
+
+
+@st.composite
+def _read_and_written(draw: Draw, target: str, parts: Plain) -> Plain:
+    """Workers, agents, and databases of its own to read from; with the pipelines that fit them."""
+    changed: Plain = {}
+    pipelines = parts["pipelines"]
+    if draw(st.booleans()):
+        pipelines = sinks.with_passwords(pipelines, draw(sinks.PASSWORDS))
+        changed["sink"] = draw(sinks.workers(target))
+    if sinks.agents_fit(pipelines) and draw(st.booleans()):
+        changed["cassandraAgent"] = draw(sinks.agents(target))
+    if target == "docker" and draw(st.booleans()):
+        kinds = development.kinds_of(pipelines) - (set() if "cassandraAgent" in changed else {"cassandra"})
+        pipelines = development.read_here(pipelines, kinds)
+        own_vault = "vault" in parts and "external" not in parts["vault"]
+        changed["development"] = draw(development.developments(kinds, parts["kafka"], own_vault))
+    return {**changed, "pipelines": pipelines}
 
 
 @cache

@@ -11,6 +11,7 @@ USER = "kafka-exporter"
 IMAGES = one_of(["acme/own:1.2.3", "acme/own@sha256:" + "0" * 64])
 RESOURCES = one_of([{"memory": "256Mi"}, {"cpu": "250m", "cpuLimit": 3, "memory": "2Gi"}])
 EXPORTERS = st.fixed_dictionaries({}, optional={"image": IMAGES, "resources": RESOURCES})
+COMPANIONS = st.fixed_dictionaries({}, optional={"enabled": st.booleans(), "image": IMAGES, "resources": RESOURCES})
 THRESHOLDS = st.fixed_dictionaries(
     {},
     optional={
@@ -51,6 +52,7 @@ def observed(target: str) -> st.SearchStrategy[Plain]:
         "grafana": one_of([{}, {"enabled": False}, {"password": "vault:grafana#admin", "publish": False}]),
         "kafkaExporter": EXPORTERS,
         "prober": EXPORTERS,
+        **dict.fromkeys(("redisExporter", "postgresExporter", "backupExporter"), COMPANIONS),
     }
     if target == "docker":
         optional["jmxAgent"] = one_of(["/opt/agent.jar", "/kafka/libs/jmx*.jar"])

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.toolchain.cache import ToolUnavailable
-from tests.toolchain.cassandra import cassandra_libs, debezium_cassandra_agent
+from tests.toolchain.cassandra import cassandra_libs, cqlsh_packages, debezium_cassandra_agent
 from tests.toolchain.compose import compose_loader
 from tests.toolchain.debezium import debezium_plugin
+from tests.toolchain.exporters import exporters
 from tests.toolchain.haproxy import haproxy_program
 from tests.toolchain.jaeger import jaeger_program
 from tests.toolchain.java import java
@@ -17,7 +18,7 @@ from tests.toolchain.kafka import kafka_libs
 from tests.toolchain.kubernetes import chaos_crds, etcd, helm, keda_crds, kube_apiserver, kubectl, kustomize, strimzi_crds
 from tests.toolchain.mariadb import mariadb_program
 from tests.toolchain.opentelemetry import otel_java_agent
-from tests.toolchain.postgres import cluster_definitions, postgres_programs
+from tests.toolchain.postgres import cluster_definitions, default_queries, postgres_programs
 from tests.toolchain.prometheus import monitoring_definitions, prometheus_programs
 from tests.toolchain.redis import redis_server
 from tests.toolchain.registry import avro_converter, registry_app
@@ -49,7 +50,7 @@ TOOLS: dict[str, Callable[[], object]] = {
     "chaos-crds": chaos_crds,
     "kube-apiserver": kube_apiserver,
     "postgresql": postgres_programs,
-    "cloudnative-pg-crds": cluster_definitions,
+    "cloudnative-pg-crds": lambda: (cluster_definitions(), default_queries()),
     "mariadb": mariadb_program,
     "redis": redis_server,
     "s3-gateway": s3_gateway,
@@ -61,6 +62,7 @@ TOOLS: dict[str, Callable[[], object]] = {
     "debezium-mysql": partial(debezium_plugin, "mysql"),
     "debezium-jdbc": partial(debezium_plugin, "jdbc"),
     "cassandra": cassandra_libs,
+    "cqlsh": cqlsh_packages,
     "debezium-cassandra": debezium_cassandra_agent,
     "kubectl": kubectl,
     "pulumi": pulumi,
@@ -70,6 +72,7 @@ TOOLS: dict[str, Callable[[], object]] = {
     "secret-crds": secret_definitions,
     "vault": vault_program,
     "prometheus": prometheus_programs,
+    "exporters": exporters,
     "monitoring-crds": monitoring_definitions,
     "jaeger": jaeger_program,
     "otel-java-agent": otel_java_agent,

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from components.core import yaml_text
 from tests.toolchain import versions
 from tests.toolchain.cache import ensure
 from tests.toolchain.debian import ensure_packages
@@ -25,3 +26,15 @@ def cluster_definitions() -> list[Path]:
 def _copy_definitions(folder: Path) -> None:
     module = go_json("cloudnative-pg-crds", "mod", "download", "-json", f"{OPERATOR}@{versions.CLOUDNATIVE_PG}")
     shutil.copyfile(Path(module["Dir"], "config/crd/bases/postgresql.cnpg.io_clusters.yaml"), folder / "clusters.yaml")
+
+
+def default_queries() -> Path:
+    """What CloudNativePG's servers ask themselves for their metrics, as its module has it: YAML, by the name of the query."""
+    return ensure("cloudnative-pg-queries", versions.CLOUDNATIVE_PG, _copy_queries) / "queries.yaml"
+
+
+def _copy_queries(folder: Path) -> None:
+    """From the ConfigMap that the operator installs."""
+    module = go_json("cloudnative-pg-queries", "mod", "download", "-json", f"{OPERATOR}@{versions.CLOUDNATIVE_PG}")
+    document = yaml_text.load(Path(module["Dir"], "config/manager/default-monitoring.yaml").read_text(), "queries")
+    (folder / "queries.yaml").write_text(document["data"]["queries"])

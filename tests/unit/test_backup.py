@@ -1,27 +1,32 @@
 """Backups where no cluster is needed: what is derived and rendered, how records are packed and sealed, what is kept."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.backup import plan
 from components.backup.derive import backed_up_topics
+from components.backup.plan import vault_names
 from components.backup.render import render
-from components.core.errors import SpecError
+from components.core.errors import CdcError, SpecError
 from components.environment import EnvironmentSpec
 from components.loading import build_environment
+from operations.backup import figures
 from operations.backup.chunks import Headers, decode, encode
-from operations.backup.contents import refuse_secrets, vault_names
+from operations.backup.contents import refuse_secrets
 from operations.backup.errors import BackupError, DamagedError
 from operations.backup.loading import Placed, new_offset
 from operations.backup.manifest import File, Kind, Manifest
+from operations.backup.options import planned
 from operations.backup.retention import outlived
 from operations.backup.sealing import new_salt, read_key, seal_of
 from policies.hops import hops
+from tests.harness.metric_names import EXPORTED, exposed
 
 KEY = bytes(range(32))
 
@@ -77,7 +82,7 @@ def test_cron_jobs_run_one_at_a_time_with_secrets_as_files() -> None:
     pod = job["jobTemplate"]["spec"]["template"]["spec"]
     command = pod["containers"][0]["command"]
     assert (job["concurrencyPolicy"], job["timeZone"]) == ("Forbid", "Etc/UTC")
-    assert command[:5] == ["cdc", "backup", "create", "trial", "--root"]
+    assert command[:5] == ["cdc", "backup", "create", "trial", "--plan"]
     assert command[command.index("--kind") + 1] == "weekly"
     assert command[command.index("--key-file") + 1] == "/run/secrets/backup/backup.key"
     [secrets] = [volume["projected"]["sources"] for volume in pod["volumes"] if volume["name"] == "secrets"]
@@ -115,12 +120,101 @@ def test_a_bucket_in_plain_text_is_a_hop_in_plain_text() -> None:
         assert (hop.encrypted, hop.path) == (encrypted, "backup.s3.endpoint")
 
 
-def test_the_job_reads_the_same_environment_as_was_rendered() -> None:
+def maps(spec: EnvironmentSpec) -> dict[str, dict[str, str]]:
+    """The rendered ConfigMaps."""
+    return {manifest.name: manifest.body["data"] for manifest in render(spec).manifests if manifest.kind == "ConfigMap"}
+
+
+def test_a_run_knows_what_was_planned_and_nothing_else_of_the_environment() -> None:
     spec = environment({**BASE, "data": {"pipelines": ["*"]}})
-    [project] = [manifest.body["data"] for manifest in render(spec).manifests if manifest.kind == "ConfigMap"]
-    written = json.loads(project["Pulumi.trial.yaml"])["config"]["cdc-platform:environment"]
-    assert build_environment(written, "trial", "trial") == spec
-    assert "password" not in project["kafka.properties"]
+    assert spec.backup is not None
+    found = maps(spec)
+    assert set(found) == {"backup", "backup-topics-0", "backup-vault-0"}
+    read = plan.read({name: text for data in found.values() for name, text in data.items()}, "there")
+    wanted = plan.plan_of(spec, spec.backup)
+    assert (read.name, read.topics, read.vault) == (wanted.name, wanted.topics, wanted.vault)
+    assert (read.registry, read.connect, read.environment) == (False, False, None)
+    assert read.backup.key is not None
+    assert "vault:" not in str(found)
+    for field in ("directory", "s3", "keep"):
+        assert getattr(read.backup, field) == getattr(spec.backup, field)
+    assert "password" not in found["backup"]["kafka.properties"]
+    assert "partitions" not in str(found)
+
+
+def test_every_object_of_a_large_plan_is_small_enough_and_each_run_sees_all() -> None:
+    topics = tuple(f"shop_{number:06d}_{'x' * 40}" for number in range(30_000))
+    spec = environment(BASE)
+    assert spec.backup is not None
+    files = plan.written(replace(plan.plan_of(spec, spec.backup), topics=topics))
+    assert max(len(text) for text in files.values()) <= plan.PART_BYTES
+    assert [name for name in files if name.startswith("topics")] == [f"topics-{number}.txt" for number in range(4)]
+    assert plan.read(files, "there").topics == topics
+    jobs = [one.body["spec"]["jobTemplate"]["spec"] for one in render(spec).manifests if one.kind == "CronJob"]
+    for job in jobs:
+        [volume] = [volume for volume in job["template"]["spec"]["volumes"] if volume["name"] == "plan"]
+        assert {source["configMap"]["name"] for source in volume["projected"]["sources"]} == set(maps(spec))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"environment": "trial", "backup": {"keep": 0}}'])
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(CdcError, match=r"there/plan\.json: is no plan of a backup"):
+        plan.read({"plan.json": text}, "there")
+
+
+def test_the_plan_of_another_stack_is_refused(tmp_path: Path) -> None:
+    spec = environment(BASE)
+    assert spec.backup is not None
+    for name, text in plan.written(plan.plan_of(spec, spec.backup)).items():
+        (tmp_path / name).write_text(text)
+    assert planned(None, "trial", tmp_path).backup.keep == spec.backup.keep
+    with pytest.raises(CdcError, match="is the plan of trial, not of prod"):
+        planned(None, "prod", tmp_path)
+    with pytest.raises(CdcError, match="No such file"):
+        planned(None, "trial", tmp_path / "nowhere")
+
+
+def manifest(name: str, kind: Kind, ended: str) -> Manifest:
+    """Of a backup with one file of 40 bytes and 3 records."""
+    file = File("data/a/0/0", 40, "", "a", 0, 0, 2, 3)
+    return Manifest(name, "trial", "c", kind, ended, ended, "plain", "", "", (file,))
+
+
+def test_the_newest_of_each_kind_is_told_and_the_age_of_one_that_is_gone_goes_on() -> None:
+    made = [
+        manifest("20260102T000000Z", "daily", "2026-01-02T00:00:00Z"),
+        manifest("20260101T000000Z", "daily", "2026-01-01T00:00:00Z"),
+    ]
+    first = "\n".join(figures.lines("trial", made, {}, 1_800_000_000))
+    assert figures.known(first) == {"daily": 1_767_312_000, "weekly": 1_800_000_000}
+    assert 'cdc_backup_size_bytes{stack="trial",kind="daily"} 40' in first
+    assert 'cdc_backup_records{stack="trial",kind="daily"} 3' in first
+    later = "\n".join(figures.lines("trial", [], figures.known(first), 1_900_000_000))
+    assert figures.known(later) == figures.known(first)
+    assert exposed(first) >= EXPORTED["backup"]
+
+
+def test_figures_are_left_beside_the_backups_of_docker_where_somebody_watches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / ".metrics" / "trial.prom"
+
+    def tell(**more: Any) -> None:
+        spec = environment(more.pop("backup", {}), more.pop("target", "docker"), **more)
+        assert spec.backup is not None
+        figures.tell_whoever_watches(plan.plan_of(spec, spec.backup), tmp_path, [])
+
+    tell()
+    tell(target="kubernetes", observability={}, backup=BASE)
+    tell(observability={"backupExporter": {"enabled": False}})
+    assert not told.parent.exists()
+    tell(observability={})
+    assert (told.stat().st_mode & 0o777, told.parent.stat().st_mode & 0o777) == (0o644, 0o755)
+    assert [path.name for path in told.parent.iterdir()] == ["trial.prom"]
+    told.unlink()
+    told.mkdir()
+    tell(observability={})
+    assert "nobody is told how old backups are" in capsys.readouterr().err
 
 
 def test_on_docker_nothing_runs() -> None:
@@ -242,4 +336,4 @@ def test_a_connector_that_holds_a_secret_is_refused_without_repeating_it() -> No
 
 
 def test_the_names_of_secrets_in_vault_are_known() -> None:
-    assert vault_names(environment(BASE)) == ["cdc/backup#key", "cdc/db#password"]
+    assert vault_names(environment(BASE)) == ("cdc/backup#key", "cdc/db#password")

@@ -1,13 +1,18 @@
 """``compose.yaml`` says what the rendered workloads say, and nothing that compose would read otherwise."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from components.core.compose import FILES_LABEL, compose
 from components.core.context import Context
-from components.core.rendered import HealthCheck, Mount, Rendered, Workload
+from components.core.rendered import SECRETS_DIRECTORY, HealthCheck, Mount, Rendered, Workload
+from components.development.secrets import FOLDER_VARIABLE, secrets_folder
+from components.targets.docker import _host_path
+from tests.harness.cdc_command import copy_of_repository
 
 CONTEXT = Context(environment="trial", tier="production", target="docker")
 WORKER = Workload(
@@ -19,7 +24,7 @@ WORKER = Workload(
     files={"/etc/worker/settings.yaml": "a: $b\n"},
     mounts=(
         Mount("/data", volume="worker-0-data"),
-        Mount("/run/secrets/worker", host_path="${CDC_SECRETS_DIR:-./secrets}/worker-0", read_only=True),
+        Mount("/run/secrets/worker", host_path="${CDC_SECRETS_DIR:-../../secrets}/worker-0", read_only=True),
     ),
     ports=((18080, 8080),),
     tmpfs=("/tmp:exec,size=1m", "/run"),
@@ -80,7 +85,7 @@ def test_a_service_is_its_workload_completely() -> None:
             {"type": "volume", "source": "worker-0-data", "target": "/data"},
             {
                 "type": "bind",
-                "source": "${CDC_SECRETS_DIR:-./secrets}/worker-0",
+                "source": "${CDC_SECRETS_DIR:-../../secrets}/worker-0",
                 "target": "/run/secrets/worker",
                 "read_only": True,
                 "bind": {"create_host_path": False},
@@ -129,3 +134,17 @@ def test_an_image_that_is_built_here_says_where_its_sources_are() -> None:
     assert service["build"] == {"context": "${CDC_PROJECT_DIR:-../..}/sink_$$worker"}
     assert service["image"] == "example/database:1.0"
     assert "build" not in document()["services"]["database"]
+
+
+def test_compose_pulumi_and_cdc_look_for_secrets_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    tree = tmp_path / "rendered" / "dev"
+    by_compose = (tree / SECRETS_DIRECTORY.removeprefix("${CDC_SECRETS_DIR:-").removesuffix("}")).resolve()
+    assert by_compose == secrets_folder(tmp_path) == Path(_host_path(SECRETS_DIRECTORY))
+    (tmp_path / "Pulumi.yaml").write_text("name: cdc-platform\nruntime: python\n")
+    done = copy_of_repository(tmp_path).cdc("secrets", "make", "dev")
+    assert done.code == 0, done.text
+    assert (by_compose / "mariadb" / "app.password").is_file()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "elsewhere"))
+    assert secrets_folder(tmp_path) == Path(_host_path(SECRETS_DIRECTORY)) == tmp_path / "elsewhere"

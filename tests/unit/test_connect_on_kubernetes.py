@@ -10,8 +10,9 @@ from components.connect.connectors import Connector
 from operations.connect import kubernetes, moving
 from operations.connect.cluster import ConnectError, NotRead, Silent, State
 from operations.connect.kubectl import CONNECTORS, RIGHTS, Body, missing
-from operations.connect.kubernetes import HARMLESS, NOT_ARMED, OFFSETS_ANNOTATION, KubernetesCluster, state_of_object
+from operations.connect.kubernetes import HARMLESS, OFFSETS_ANNOTATION, KubernetesCluster
 from operations.connect.moving import Mover
+from operations.connect.objects import NOT_ARMED, state_of_object
 from operations.connect.switching import Colours, RolledBack, switch
 from tests.doubles.connect import FakeCluster, Killed, Source, idle
 from tests.doubles.kubernetes import FakeApi
@@ -314,7 +315,7 @@ def test_a_failed_connector_is_started_again_whole_and_a_failed_task_alone() -> 
     world = World()
     world.there = False
     for status, annotation in (
-        ({"connector": {"state": "FAILED"}, "tasks": []}, {"strimzi.io/restart-connector": "true"}),
+        ({"connector": {"state": "FAILED"}, "tasks": []}, {"strimzi.io/restart": "true"}),
         ({"connector": {"state": "RUNNING"}, "tasks": [{"id": 2, "state": "FAILED"}]}, {"strimzi.io/restart-task": "2"}),
     ):
         world.api.apply(object_of("orders-blue", "blue"))
@@ -322,6 +323,16 @@ def test_a_failed_connector_is_started_again_whole_and_a_failed_task_alone() -> 
         world.cluster("blue").restart_failed("orders-blue")
         annotations = world.api.objects[CONNECTORS, "orders-blue"]["metadata"]["annotations"]
         assert annotation.items() <= annotations.items()
+
+
+def test_a_connector_is_started_again_with_its_tasks_once_the_operator_has_asked() -> None:
+    world = World()
+    world.cluster("blue").put("orders-blue", {})
+    world.cluster("blue").restart("orders-blue")
+    assert world.connects["blue"].restarted == ["orders-blue"]
+    world.there = False
+    with pytest.raises(Silent, match="started it again"):
+        world.cluster("blue").restart("orders-blue")
 
 
 def status_of(**status: Any) -> Body:

@@ -144,7 +144,8 @@ def test_an_item_put_first_does_not_make_the_others_differ(made: Project) -> Non
     made.write("prod-dr", SMALL.replace("    pipelines:\n", "    pipelines:\n" + REFUNDS))
     found = told(made, "prod", "prod-dr")
     assert [change["path"] for change in found["spec"]] == ["pipelines[refunds]"]
-    assert {change["change"] for change in found["objects"]} == {"added"}
+    changed = {change["id"] for change in found["objects"] if change["change"] != "added"}
+    assert changed == {"ConfigMap/cdc/backup-topics-0", "KafkaUser/cdc/backup"}, "it is backed up too"
     assert "KafkaTopic/cdc/shop-refunds-refunds" in {change["id"] for change in found["objects"]}
 
 

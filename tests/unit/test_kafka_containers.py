@@ -12,7 +12,7 @@ def test_a_broker_is_a_container_without_privileges_and_with_its_own_volume() ->
     assert (broker.image, broker.user, broker.read_only, broker.stateful) == ("apache/kafka:4.3.1", "1000:1000", True, True)
     assert broker.mounts == (
         Mount("/var/lib/kafka/data", volume="cdc-brokers-1-data"),
-        Mount("/run/secrets/kafka", host_path="${CDC_SECRETS_DIR:-./secrets}/cdc-brokers-1", read_only=True),
+        Mount("/run/secrets/kafka", host_path="${CDC_SECRETS_DIR:-../../secrets}/cdc-brokers-1", read_only=True),
     )
     assert broker.ports == ((19093, 19092),)
     assert (broker.memory_bytes, broker.cpu_millicores) == (4 << 30, 2000)

@@ -141,7 +141,8 @@ def test_docker_scrapes_every_program_by_its_name() -> None:
     names = {workload.name for workload in rendered.workloads}
     for job in jobs(observed("docker")):
         assert {host for host, _ in job.hosts} <= names
-    assert {job.name for job in jobs(observed("docker"))} == {"connect", "kafka-exporter", "schema-registry", "sink"}
+    found = {job.name for job in jobs(observed("docker"))}
+    assert found == {"backup", "connect", "kafka-exporter", "postgres", "redis", "schema-registry", "sink"}
 
 
 def test_brokers_on_docker_have_an_agent_where_their_image_has_one() -> None:
@@ -203,7 +204,7 @@ def test_what_prometheus_scrapes_lets_it_in_and_nobody_else_is_let_in() -> None:
 
 
 def test_pods_that_are_scraped_have_the_port_and_the_labels_that_monitors_look_for() -> None:
-    """Of what is not Strimzi's: a monitor that selects nothing is silent."""
+    """Of what is not Strimzi's or CloudNativePG's: a monitor that selects nothing is silent."""
     spec = observed("prod")
     pods = [
         manifest.body["spec"]["template"]
@@ -211,7 +212,7 @@ def test_pods_that_are_scraped_have_the_port_and_the_labels_that_monitors_look_f
         if manifest.kind in {"Deployment", "StatefulSet"}
     ]
     for job in jobs(spec):
-        if any(label.startswith("strimzi.io/") for label in job.pods):
+        if any(label.startswith(("strimzi.io/", "cnpg.io/")) for label in job.pods):
             continue
         chosen = [pod for pod in pods if job.pods.items() <= pod["metadata"]["labels"].items()]
         assert chosen, job.name

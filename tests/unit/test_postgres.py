@@ -72,6 +72,12 @@ def test_the_jdbc_sink_goes_to_the_environments_own_server_too() -> None:
     assert connector["connection.username"] == "shop-orders-sink"
 
 
+def test_the_worker_of_a_cassandra_pipeline_has_a_role_as_the_others_have() -> None:
+    more = pipeline("events", ("shop.views",), "cassandra", sink={"postgres": {"database": "warehouse"}})
+    roles = {role.name for role in postgres_state(built({"pipelines[1]": more})).roles if role.login}
+    assert {"shop-orders-sink", "shop-events-sink"} <= roles
+
+
 def test_a_worker_with_a_certificate_has_no_password() -> None:
     changes = {"postgres.sinkAuthentication": "certificate"}
     section = sink_settings(changes)["postgres"]

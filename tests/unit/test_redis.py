@@ -47,7 +47,10 @@ def test_a_worker_asks_the_sentinels_or_a_node_that_stands_alone() -> None:
 
 def test_a_pipelines_user_has_the_keys_of_its_own_tables_only() -> None:
     values = shop({**OWN, "pipelines[0].sink.postgres.schema": "s", "pipelines[1]": pipeline("other", ("db.t",), "cassandra")})
-    [sink] = [user for user in users(build(values)) if user.name.endswith("-sink")]
+    sink, other = sorted(
+        (user for user in users(build(values)) if user.name.endswith("-sink")), key=lambda user: "other" in user.name
+    )
+    assert "~schema:public:t" in other.rules.split()
     patterns = {word for word in sink.rules.split() if word[0] == "~"}
     assert patterns == {
         f"~{key}"

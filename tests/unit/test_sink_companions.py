@@ -88,6 +88,7 @@ def test_their_pods_are_no_workers() -> None:
 @pytest.mark.parametrize(
     ("changes", "path", "words"),
     [
+        ({"sink.admin": {"tokens": "vault:a#b", "hostPort": 18443}}, "sink.admin.hostPort", "publishes nothing"),
         ({"sink.admin": {}}, "sink.admin.clients", "nobody could be told"),
         ({"sink.admin": {"clients": {"alice": "admin"}}}, 'sink.admin.clients["alice"]', "whole subject"),
         ({"sink.admin": {"clients": {"CN=a": "root"}}}, 'sink.admin.clients["CN=a"]', "viewer"),

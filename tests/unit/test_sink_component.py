@@ -167,6 +167,35 @@ def test_what_a_worker_cannot_do_is_refused(changes: dict[str, Any], path: str, 
     assert [told for where, told in found.items() if where.startswith(path) and words in told], found
 
 
+@pytest.mark.parametrize(
+    ("columns", "masks", "refused"),
+    [
+        ({"home": "frozen<address>"}, {"home": "hash", "home.street": "redact"}, {"home", "home.street"}),
+        (
+            {"tags": "set<text>", "n": "varint", "at": "time"},
+            {"tags": "tokenize", "n": "partial", "at": "hash"},
+            {"tags", "n", "at"},
+        ),
+        (
+            {"tags": "set<text>", "ip": "inet", "s": "text static"},
+            {"tags": "redact", "ip": "redact", "s": "hash", "x": "hash"},
+            set(),
+        ),
+        ({"ip": "inet"}, {"ip": "hash", "tags[0]": "redact"}, {"ip", "tags[0]"}),
+    ],
+)
+def test_a_mask_that_a_column_of_cassandra_cannot_have_is_refused(
+    columns: dict[str, str], masks: dict[str, str], refused: set[str]
+) -> None:
+    merge = {"tables": {"ks.t": {"columns": columns}}}
+    sink = {"postgres": {"database": "w", "password": "vault:w#p"}}
+    events = pipeline("events", ("ks.t",), "cassandra", cassandra=merge, sink=sink, personalData={"ks.t": {"columns": masks}})
+    found = messages(problems_of(shop({**SINK, "pipelines[1]": events})))
+    paths = {path for path in found if "personalData" in path}
+    assert {name for name in masks if any(path.endswith((f".{name}", f'["{name}"]')) for path in paths)} == refused
+    assert len(paths) == len(refused)
+
+
 def test_schema_changes_go_by_target_table_and_are_told_to_a_topic_that_the_worker_may_write() -> None:
     environment = build(shop({**SINK, "pipelines[0].sink.postgres.schema": "sh.op", "pipelines[0].schemaChanges": CHANGES}))
     [text] = settings_of(environment).values()

@@ -17,7 +17,8 @@ from components.core.names import resource_name
 from components.core.paths import Location, parse_path
 from components.core.resources import AutoscalingSpec
 from components.environment import EnvironmentSpec
-from components.kafka.spec import ControllerPoolSpec, JvmSpec, ListenerSpec, NodePoolSpec, RackSpec, StorageSpec
+from components.kafka.node_spec import ControllerPoolSpec, JvmSpec, NodePoolSpec, RackSpec, StorageSpec
+from components.kafka.spec import ListenerSpec
 from components.mending import sample
 from components.mirror_maker.spec import DisasterRecoverySpec
 from components.pipelines.personal import MaskSpec

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,24 @@ def test_figures_are_whole_even_where_there_is_little_room() -> None:
     assert isinstance(out.file, io.StringIO)
     assert "123,556" in out.file.getvalue()
     assert "BEHIND" in out.file.getvalue()
+
+
+def test_of_more_pipelines_than_lines_those_that_are_not_well_are_shown() -> None:
+    well = replace(row(Told()), pipeline="fine")
+    found = [*[well] * 50, replace(well, pipeline="broken", error="no disk"), *[well] * 50]
+
+    def shown(lines: int) -> list[str]:
+        out = Console(file=io.StringIO(), width=160, color_system=None)
+        out.print(screen("dev", "12:00:00", found, {"kafka": ""}, lines))
+        assert isinstance(out.file, io.StringIO)
+        return out.file.getvalue().splitlines()
+
+    text = shown(20)
+    assert len(text) <= 20
+    assert next(line for line in text if "shop/" in line).lstrip().startswith("shop/broken")
+    assert "101 pipelines, 1 not well" in text[0]
+    assert any("… and 88 more, all well" in line for line in text), text
+    assert sum("shop/" in line for line in shown(500)) == 101
 
 
 def test_json_has_every_figure_by_its_name() -> None:

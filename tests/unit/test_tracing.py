@@ -125,3 +125,20 @@ def test_wrong_words_about_observability_are_refused_with_their_place(observabil
         build_environment(values, "docker", "docker")
     assert path in {problem.path for problem in refused.value.problems}
     assert "hunter2" not in str(refused.value)
+
+
+def test_the_ca_of_a_backend_that_lies_in_vault_is_in_the_secret_that_the_collector_mounts() -> None:
+    values = observed("prod").published() | {"vault": {}}
+    backend = {"endpoint": "traces.acme.example:4317", "ca": "vault:cdc-pipeline/prod/traces#ca"}
+    rendered = render(build_environment(values | {"tracing": {"backend": backend}}, "prod", "prod"))
+    made = {
+        (entry["remoteRef"]["key"], manifest.body["spec"]["target"]["name"], entry["secretKey"])
+        for manifest in rendered.manifests
+        if manifest.kind == "ExternalSecret"
+        for entry in manifest.body["spec"]["data"]
+    }
+    [collector] = [m for m in rendered.manifests if (m.kind, m.name) == ("Deployment", "otel-collector")]
+    [volume] = [v for v in collector.body["spec"]["template"]["spec"]["volumes"] if v["name"] == "secrets"]
+    mounted = {(s["secret"]["name"], item["key"]) for s in volume["projected"]["sources"] for item in s["secret"]["items"]}
+    assert ("cdc-pipeline/prod/traces", "tracing-backend", "ca") in made
+    assert ("tracing-backend", "ca") in mounted

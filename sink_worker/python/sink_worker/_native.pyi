@@ -282,6 +282,11 @@ class CellWrites:
     def fingerprint(self) -> str: ...
     def __len__(self) -> int:
         """Rows."""
+    @property
+    def latest(self) -> int | None:
+        """The latest timestamp, µs."""
+    def without(self, names: Sequence[str]) -> CellWrites:
+        """The same without the cells of some columns; with another fingerprint."""
     def key_arrays(self) -> list[Array]:
         """An array for each key column, of the rows' keys."""
     def keys(self) -> Array:

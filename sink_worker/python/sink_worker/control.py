@@ -14,7 +14,7 @@ from sink_worker.evolution.tables import EVOLUTION_TABLES
 from sink_worker.settings import PostgresSettings, read_secret
 
 APPLICATION: Final = "sink-worker"
-VERSION: Final = 2
+VERSION: Final = 3
 """Rises when a definition below grows; every statement of them leaves alone what is there."""
 _KEEPALIVE: Final[dict[str, Any]] = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
                      "tcp_user_timeout": 30_000}  # fmt: skip

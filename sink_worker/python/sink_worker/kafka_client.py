@@ -38,10 +38,17 @@ def connection_properties(kafka: KafkaSettings, client_id: str) -> Properties:
     if (secret := read_secret(kafka.key_password_file)) is not None:
         properties["ssl.key.password"] = secret
     if kafka.security_protocol.startswith("SASL"):
-        properties["sasl.mechanism"] = kafka.sasl_mechanism
         properties["sasl.username"] = kafka.username or ""
-        properties["sasl.password"] = read_secret(kafka.password_file) or ""
+        properties["sasl.mechanism"], properties["sasl.password"] = _login(kafka)
     return {**properties, **kafka.properties}
+
+
+def _login(kafka: KafkaSettings) -> tuple[str, str]:
+    """Mechanism and password, read anew for each client: the file is replaced as a whole when the login is rotated."""
+    if kafka.login_file is None:
+        return kafka.sasl_mechanism, read_secret(kafka.password_file) or ""
+    lines = dict(line.partition("=")[::2] for line in (read_secret(kafka.login_file) or "").splitlines())
+    return lines.get("scram-mechanism", kafka.sasl_mechanism), lines.get("password", "")
 
 
 def consumer_properties(settings: Settings, client_id: str) -> Properties:

@@ -13,7 +13,8 @@ from sink_worker import faults
 from sink_worker._native import TableHint
 from sink_worker.breaker import CircuitBreaker
 from sink_worker.breaker import State as BreakerState
-from sink_worker.cassandra.cells import CellMetrics, Cells, make_rereader
+from sink_worker.cassandra.cells import CellMetrics, Cells
+from sink_worker.cassandra.images import make_rereader
 from sink_worker.cassandra.sweeper import Sweeper
 from sink_worker.claiming import Claimer, ControlSession
 from sink_worker.consumer import GroupMember
@@ -163,7 +164,7 @@ class WorkerProcess:
         tables = Tables(settings.tables, settings.postgres, self._control, settings.kafka.group_id,
                         settings.routing.shared_tables, self._redis, evolution)  # fmt: skip
         patience = Patience(settings.retry, self._breaker, lambda error: self.metrics.error("", classify(error).error_type))
-        cells = Cells(settings, self._control, self._cell_metrics, self._rereader)
+        cells = Cells(settings, self._control, self._cell_metrics, self._rereader, evolution)
         return Writer(settings, stores, tables, patience, self._name, self._events.put, self._tracing, cells)
 
     def _hint(self, route: Route, without: frozenset[str] = frozenset()) -> TableHint:

@@ -86,7 +86,7 @@ class Replay:
         evolution = make_evolution(settings, self._control, settings.worker_id, EvolutionMetrics(metrics.registry), redis)
         self._tables = Tables(settings.tables, settings.postgres, self._control, pipeline, settings.routing.shared_tables,
                               redis, evolution)  # fmt: skip
-        self._cells = CellReplay(settings, self._control, self._decoder, self._masking.of)
+        self._cells = CellReplay(settings, self._control, self._decoder, self._masking.of, evolution)
         self._newer = NewerEvents(settings, self._control)
         self._pauses = Pauses(self._control, pipeline, self._router)
 
@@ -144,6 +144,7 @@ class Replay:
         except CannotTellError:
             return Attempt(Result.UNDECIDED)
         except (TableError, ValueError) as error:
+            self._cells.forget()  # a table that another session gave a column to has another plan
             return _failed(rejection, error.reason if isinstance(error, TableError) else "ValueError", str(error))
         except psycopg.Error as error:
             self._tables.forget()

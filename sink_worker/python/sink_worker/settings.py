@@ -39,6 +39,9 @@ class KafkaSettings(Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str | None = None
     password_file: Path | None = None
+    login_file: Path | None = None
+    """In place of ``sasl_mechanism`` and ``password_file``: lines ``scram-mechanism=…`` and ``password=…``. Where a rotation
+    changes both, whoever reads one file reads two that belong together."""
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None

@@ -112,8 +112,11 @@ def _check_together(settings: Settings) -> list[str]:
     problems = [f"kafka.topics: {topic!r} is no regular expression ({error})" for topic, error in _bad_expressions(settings)]
     if settings.batch.min_rows > settings.batch.max_rows:
         problems.append("batch.min_rows: is above batch.max_rows")
-    if settings.kafka.security_protocol.startswith("SASL") and not (settings.kafka.username and settings.kafka.password_file):
-        problems.append("kafka.username, kafka.password_file: are both needed for SASL")
+    kafka = settings.kafka
+    if kafka.security_protocol.startswith("SASL") and not (kafka.username and (kafka.password_file or kafka.login_file)):
+        problems.append("kafka.username, and kafka.password_file or kafka.login_file: are needed for SASL")
+    if kafka.password_file and kafka.login_file:
+        problems.append("kafka.password_file, kafka.login_file: are two passwords; name one")
     if settings.drain_seconds * 1000 >= settings.kafka.max_poll_interval_ms:
         problems.append("drain_seconds: must be shorter than kafka.max_poll_interval_ms, or a rebalance throws this worker out")
     if any(rule.masks for rule in settings.routing.rules) and settings.masking.key_file is None:

@@ -13,7 +13,7 @@ from sink_worker import faults
 from sink_worker._native import Column, ColumnHint, Segment, TableHint
 from sink_worker.coercion import find_cast
 from sink_worker.control import Connection, Control, create_schema
-from sink_worker.errors import ReviewChangedError, TableError
+from sink_worker.errors import TableError
 from sink_worker.evolution.catalog import table_state
 from sink_worker.evolution.fitting import FITS, Evolution, Verdict
 from sink_worker.evolution.model import TableState, Wanted
@@ -84,15 +84,11 @@ class Tables:
 
     def confirm(self, connection: Connection, plans: Sequence[Sequence[Plan]]) -> None:
         """Hold what the plans were decided on until the transaction ends. :class:`ReviewChangedError`: plan anew."""
-        verdicts = [plan.verdict for of_part in plans for plan in of_part]
-        decided = {verdict.review: verdict.status for verdict in verdicts if verdict.review is not None}
-        if not self._evolution.confirm(connection, decided):
-            raise ReviewChangedError("a schema review was decided meanwhile")
+        self._evolution.hold(connection, [plan.verdict for of_part in plans for plan in of_part])
 
     def skipped(self, route: Route, rows: int, why: TableError) -> None:
         """Rows are dropped, as the settings have it."""
-        self._evolution.metrics.skipped.labels(route.label).inc(rows)
-        _log.error("rows_skipped", table=route.label, topic=route.topic, rows=rows, why=str(why))
+        self._evolution.skipped(route, rows, why)
 
     def forget(self, topic: str | None = None) -> None:
         """Look again at the next use: at one topic's table, or at all (a new connection has no staging tables)."""

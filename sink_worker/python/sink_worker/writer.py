@@ -12,7 +12,7 @@ import structlog
 
 from sink_worker import faults
 from sink_worker._native import Segment
-from sink_worker.cassandra.cells import CellPlans, Cells
+from sink_worker.cassandra.cells import NO_CELLS, CellPlans, Cells
 from sink_worker.control import Connection, connect
 from sink_worker.dlq import Context, Rejection
 from sink_worker.errors import LOCKED, AbortedError, FatalError, FencedError, Kind, TableError, classify, public_message
@@ -145,6 +145,7 @@ class Writer:
             with self._span(parts), connection.transaction():
                 faults.reach(faults.BEGUN)
                 self._tables.confirm(connection, plans)
+                self._cells.confirm(connection, cell_plans)
                 if self._stores.offsets.advance(connection, steps):
                     faults.reach(faults.FENCED)
                     self._write_parts(connection, parts, plans, rejections, superseded, careful, number)
@@ -208,7 +209,7 @@ class Writer:
         )
 
     def _cell_plans(self, connection: Connection, part: Part) -> CellPlans:
-        return self._looked_up(part, lambda: self._cells.plans(connection, part)) if part.cells is not None else []
+        return self._looked_up(part, lambda: self._cells.plans(connection, part)) if part.cells is not None else NO_CELLS
 
     @staticmethod
     def _looked_up(part: Part, plan: Callable[[], T]) -> T:
@@ -260,10 +261,10 @@ class Writer:
         """Merge what has cells. Nothing there supersedes anything: every event counts, whenever it comes."""
         for part, found in self._cells.locked(connection, parts, plans):
             with _naming(part.topic):
-                if careful:
-                    rejections[part.topic] += self._cells.write_carefully(connection, part, found, number)
-                else:
-                    self._cells.write(connection, part, found)
+                rejections[part.topic] += (
+                    self._cells.write_carefully(connection, part, found, number) if careful
+                    else self._cells.write(connection, part, found)
+                )  # fmt: skip
 
     def _truncate(self, connection: Connection, part: Part, plans: list[Plan]) -> None:
         """A truncate comes first in its batch: what was before it is dropped. :mod:`sink_worker.truncates` let it pass."""

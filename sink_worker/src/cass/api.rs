@@ -8,87 +8,16 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use crate::cass::arrays::{Array, BYTEA, BYTEAS, INT8, INT8S, XID, XIDS, array, boxed, key_arrays, prefix};
 use crate::cass::cql::Cql;
 use crate::cass::event::Layouts;
-use crate::cass::form::Elements;
 use crate::cass::layout::{Hint, OnAmbiguous};
 use crate::cass::merge::{Around, Grave, Merged as Found, Tombs, merge};
 use crate::cass::record::Writes;
 use crate::mask::Mask;
-use crate::pg::raw_field;
 
-const XID: u32 = 28;
-const XIDS: u32 = 1011;
-const BYTEA: u32 = 17;
-const BYTEAS: u32 = 1001;
-const INT8: u32 = 20;
-const INT8S: u32 = 1016;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &[0xff, 0xff];
-
-/// An array parameter: its type's oid and its bytes.
-type Array<'py> = (u32, Bound<'py, PyBytes>);
-
-fn array_oid(oid: u32) -> u32 {
-    match oid {
-        869 => 1041,
-        16 => 1000,
-        21 => 1005,
-        23 => 1007,
-        20 => INT8S,
-        700 => 1021,
-        701 => 1022,
-        1700 => 1231,
-        25 => 1009,
-        BYTEA => BYTEAS,
-        1082 => 1182,
-        1083 => 1183,
-        1184 => 1185,
-        1186 => 1187,
-        2950 => 2951,
-        3802 => 3807,
-        _ => 0,
-    }
-}
-
-fn array<'py>(py: Python<'py>, oid: u32, of: u32, items: impl Iterator<Item = Vec<u8>>) -> PyResult<Array<'py>> {
-    let mut elements = Elements::default();
-    for item in items {
-        let added = elements.add(|out| {
-            out.extend_from_slice(&item);
-            Ok(())
-        });
-        added.map_err(|fault| PyValueError::new_err(fault.message))?;
-    }
-    let mut out = Vec::new();
-    elements.bare(oid, &mut out);
-    Ok((of, PyBytes::new(py, &out)))
-}
-
-fn boxed(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 4);
-    raw_field(&mut out, bytes);
-    out
-}
-
-/// Arrays of the columns of keys, each a row of COPY fields.
-fn key_arrays<'py, 'k>(
-    py: Python<'py>,
-    oids: &[u32],
-    keys: impl Iterator<Item = &'k [u8]>,
-) -> PyResult<Vec<Array<'py>>> {
-    let mut columns: Vec<Vec<Vec<u8>>> = oids.iter().map(|_| Vec::new()).collect();
-    for key in keys {
-        let mut rest = key;
-        for column in &mut columns {
-            let length = rest.get(..4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes) as usize;
-            let (item, after) = rest.split_at((4 + length).min(rest.len()));
-            column.push(item.to_vec());
-            rest = after;
-        }
-    }
-    oids.iter().zip(columns).map(|(oid, items)| array(py, *oid, array_oid(*oid), items.into_iter())).collect()
-}
 
 /// What a decoder is told of a table of Cassandra's. It remembers layouts: a new one is made where the table has changed.
 #[pyclass(frozen, module = "sink_worker._native")]
@@ -166,6 +95,17 @@ impl CellWrites {
         self.writes.entries.len()
     }
 
+    /// The latest timestamp of them, µs.
+    #[getter]
+    fn latest(&self) -> Option<i64> {
+        self.writes.latest()
+    }
+
+    /// The same without the cells of some columns, by their names.
+    fn without(&self, names: Vec<String>) -> CellWrites {
+        CellWrites { writes: Arc::new(self.writes.without(&names)) }
+    }
+
     /// An array for each key column, of the rows' keys in their order.
     fn key_arrays<'py>(&self, py: Python<'py>) -> PyResult<Vec<Array<'py>>> {
         let oids: Vec<u32> = self.writes.layout.key.iter().map(|column| column.form.oids().0).collect();
@@ -203,15 +143,6 @@ impl CellWrites {
         all.dedup();
         key_arrays(py, &oids, all.into_iter())
     }
-}
-
-fn prefix(key: &[u8], width: usize) -> &[u8] {
-    let mut end = 0;
-    for _ in 0..width {
-        let length = key.get(end..end + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes);
-        end = (end + 4 + length as usize).min(key.len());
-    }
-    &key[..end]
 }
 
 /// What a merge came to.

@@ -29,11 +29,12 @@ fn unknown(class: &str) -> Box<crate::fault::Fault> {
 /// The order of a marshal class, and whether it is reversed.
 fn order_of(class: &str) -> Res<(Order, bool)> {
     let short = class.strip_prefix(PACKAGE).ok_or_else(|| unknown(class))?;
-    if let Some(inner) = short.strip_prefix("ReversedType(").and_then(|rest| rest.strip_suffix(')')) {
-        let (order, reversed) = order_of(inner)?;
-        return if reversed { Err(unknown(class)) } else { Ok((order, true)) };
-    }
-    let order = match short {
+    let inner = short.strip_prefix("ReversedType(").and_then(|rest| rest.strip_suffix(')'));
+    let plain = match inner {
+        Some(inner) => inner.strip_prefix(PACKAGE).ok_or_else(|| unknown(class))?,
+        None => short,
+    };
+    let order = match plain {
         "Int32Type" | "LongType" | "ShortType" | "ByteType" | "TimestampType" | "SimpleDateType" | "TimeType" => {
             Order::Signed
         }
@@ -45,7 +46,7 @@ fn order_of(class: &str) -> Res<(Order, bool)> {
         "InetAddressType" => Order::Inet,
         _ => return Err(unknown(class)),
     };
-    Ok((order, false))
+    Ok((order, inner.is_some()))
 }
 
 /// A bound as it is stored: whether it includes its prefix, the count of its values, and of each: order, direction, field.

@@ -67,13 +67,18 @@ pub fn target(layout: &Layout, number: usize, name: &[u8]) -> Option<Target> {
     found.map(|number| layout.targets[number])
 }
 
-/// A cell from where its value begins in the arena (a COPY field), and when its life ends.
-fn finished(start: usize, arena: &mut Vec<u8>, deletion: Option<i64>, ts: i64) -> Cell {
-    if arena[start..].starts_with(&[0xff; 4]) {
+/// A cell from where its value begins in the arena (a COPY field), and when its life ends. `null` in the event is a deletion;
+/// a value that a mask made NULL of still keeps its row alive.
+fn finished(start: usize, arena: &mut Vec<u8>, null: bool, deletion: Option<i64>, ts: i64) -> Cell {
+    if null {
         arena.truncate(start);
         return Cell { mark: Mark::dead(ts), value: NULL };
     }
     let mark = deletion.map_or(Mark::live(ts), |micros| Mark::expiring(ts, micros.div_euclid(1_000_000)));
+    if arena[start..].starts_with(&[0xff; 4]) {
+        arena.truncate(start);
+        return Cell { mark, value: NULL };
+    }
     Cell { mark, value: Slot { start: (start + 4) as u32, length: (arena.len() - start - 4) as u32 } }
 }
 
@@ -85,7 +90,7 @@ pub fn json_cell(
     arena: &mut Vec<u8>,
     ts: i64,
 ) -> Res<Option<Cell>> {
-    let (mut start, mut deletion, mut set) = (None, None, true);
+    let (mut start, mut null, mut deletion, mut set) = (None, false, None, true);
     let mut more = at.open(b'{', b'}')?;
     while more {
         let (name, _) = at.raw_string()?;
@@ -93,6 +98,7 @@ pub fn json_cell(
         match name {
             b"value" => {
                 start = Some(arena.len());
+                null = at.peek()? == b'n';
                 form.json(at, precise, scratch, arena)?;
             }
             b"deletion_ts" => deletion = if at.null()? { None } else { Some(at.integer()?) },
@@ -102,7 +108,7 @@ pub fn json_cell(
         more = at.more(b'}')?;
     }
     let start = start.ok_or_else(|| fault(Class::MissingField, "a cell has no value"))?;
-    Ok(if set { Some(finished(start, arena, deletion, ts)) } else { None })
+    Ok(if set { Some(finished(start, arena, null, deletion, ts)) } else { None })
 }
 
 pub fn avro_cell(
@@ -114,12 +120,13 @@ pub fn avro_cell(
     scratch: &mut Scratch,
     arena: &mut Vec<u8>,
 ) -> Res<Option<Cell>> {
-    let (start, mut deletion, mut set) = (arena.len(), None, true);
+    let (start, mut null, mut deletion, mut set) = (arena.len(), false, None, true);
     for (what, id, reader) in &cell.fields {
         match what {
             InCell::Value if wanted => {
                 let mut text = String::new();
                 let value = reader.read(&envelope.schema, at, &mut text)?;
+                null = matches!(value, Val::Null);
                 form.value(value, precise, scratch, arena)?;
             }
             InCell::Deletion => match reader.read(&envelope.schema, at, &mut String::new())? {
@@ -132,7 +139,7 @@ pub fn avro_cell(
             _ => skip(&envelope.schema, *id, at, 0)?,
         }
     }
-    Ok(if set && wanted { Some(finished(start, arena, deletion, ts)) } else { None })
+    Ok(if set && wanted { Some(finished(start, arena, null, deletion, ts)) } else { None })
 }
 
 pub fn skip_cell(envelope: &Envelope, cell: &CellReader, at: &mut Cursor<'_>) -> Res<()> {
@@ -146,7 +153,7 @@ pub fn skip_cell(envelope: &Envelope, cell: &CellReader, at: &mut Cursor<'_>) ->
 
 /// The marker of an INSERT ends with the row's cells where all of them end: `USING TTL` binds both.
 pub fn marker(cells: &[Cell], ts: i64) -> Mark {
-    let mut showing = cells.iter().filter(|cell| !cell.value.is_null()).peekable();
+    let mut showing = cells.iter().filter(|cell| !cell.mark.is_never() && cell.mark.class != Of::Dead).peekable();
     if showing.peek().is_none() || showing.clone().any(|cell| cell.mark.class != Of::Expiring) {
         return Mark::live(ts);
     }

@@ -22,6 +22,8 @@ pub enum Form {
     Inet,
     Array(Box<Form>),
     Json(Cql),
+    /// What no text can stand for: NULL in place of every value.
+    Redacted(Box<Form>),
 }
 
 fn enc(pg: Pg, sem: Sem) -> Enc {
@@ -60,13 +62,28 @@ impl Form {
     /// The same, its values masked.
     pub fn masked(self, mask: Mask) -> Res<Form> {
         let Form::Scalar(cql, phys, bare) = self else {
-            return Err(convert(
-                Class::UnsupportedSchema,
-                "a mask on a collection, a structure or an address: not supported",
-            ));
+            return match mask.redacts() {
+                true => Ok(Form::Redacted(Box::new(self))),
+                false => Err(convert(
+                    Class::UnsupportedSchema,
+                    "a collection, a structure or an address cannot be hashed, tokenized or shown in part: redact it",
+                )),
+            };
         };
         let pg = mask.column(bare.pg, phys, bare.sem)?;
         Ok(Form::Scalar(cql, phys, Enc { pg, mask: Some(mask), ..bare }))
+    }
+
+    /// The same, written as a number of the wider type that the table's column has; itself where that does not hold all of it.
+    pub fn widened(self, column: &Cql) -> Form {
+        match (self, column) {
+            (Form::Scalar(cql, phys, bare), wide) => {
+                let pg = wider(&cql, wide).unwrap_or(bare.pg);
+                Form::Scalar(cql, phys, Enc { pg, ..bare })
+            }
+            (Form::Array(item), Cql::List(wide)) => Form::Array(Box::new(item.widened(wide))),
+            (form, _) => form,
+        }
     }
 
     /// (oid, the array's oid).
@@ -76,6 +93,7 @@ impl Form {
             Form::Inet => INET,
             Form::Array(item) => (item.oids().1, 0),
             Form::Json(_) => Pg::Jsonb.oids(),
+            Form::Redacted(form) => form.oids(),
         }
     }
 
@@ -85,6 +103,7 @@ impl Form {
             Form::Inet => "inet".to_owned(),
             Form::Array(item) => format!("{}[]", item.pg_type()),
             Form::Json(_) => "jsonb".to_owned(),
+            Form::Redacted(form) => form.pg_type(),
         }
     }
 
@@ -137,13 +156,18 @@ impl Form {
                 render(Some(cql), at, precise, &mut text, 0)?;
                 put_jsonb(&text, out)
             }
+            Form::Redacted(_) => {
+                at.skip()?;
+                null_field(out);
+                Ok(())
+            }
         }
     }
 
     /// Appends a COPY field of a value that Avro's reader gave.
     pub fn value(&self, value: Val<'_>, precise: bool, scratch: &mut Scratch, out: &mut Vec<u8>) -> Res<()> {
         match (self, value) {
-            (_, Val::Null) => null_field(out),
+            (_, Val::Null) | (Form::Redacted(_), _) => null_field(out),
             (Form::Scalar(Cql::Decimal, _, _), Val::F64(_) | Val::F32(_)) => {
                 return Err(lossy("a decimal", "decimal.handling.mode to string or precise"));
             }
@@ -159,6 +183,23 @@ impl Form {
             _ => return Err(convert(Class::TypeMismatch, format!("a value is none of type {}", self.pg_type()))),
         }
         Ok(())
+    }
+}
+
+/// The type of a column that numbers of a narrower one are written to without loss.
+fn wider(cql: &Cql, column: &Cql) -> Option<Pg> {
+    let whole = |most: u8| match cql {
+        Cql::TinyInt | Cql::SmallInt => true,
+        Cql::Int => most >= 4,
+        Cql::BigInt => most >= 8,
+        _ => false,
+    };
+    match column {
+        Cql::Int if whole(2) => Some(Pg::Int4),
+        Cql::BigInt if whole(4) => Some(Pg::Int8),
+        Cql::Decimal if whole(8) => Some(Pg::Numeric),
+        Cql::Double if whole(4) || *cql == Cql::Float => Some(Pg::Float8),
+        _ => None,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Hint {
     pub refuse_us: i64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Column {
     pub name: String,
     pub form: Form,
@@ -52,7 +52,7 @@ pub enum Target {
     RangeEnd,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layout {
     pub names: Vec<String>,
     pub targets: Vec<Target>,
@@ -67,11 +67,15 @@ impl Hint {
     fn column(&self, name: &str, schema: Option<&Cql>, in_key: bool) -> Res<Option<Column>> {
         let target = self.target.get(name).and_then(|text| Cql::of_column(text));
         let declared = self.declared.get(name).cloned().map(|cql| cql.refined(schema));
-        let Some(cql) = declared.or_else(|| chosen(schema.cloned(), target)) else { return Ok(None) };
+        let Some(cql) = declared.or_else(|| chosen(schema.cloned(), target.clone())) else { return Ok(None) };
         let collection = matches!(cql, Cql::List(_) | Cql::Map(_, _) | Cql::Udt(_));
         let undeclared = collection && !self.declared.contains_key(name);
         let ambiguous = !in_key && (undeclared || self.ambiguous.iter().any(|found| found == name));
         let mut form = Form::of(cql, in_key);
+        // Not a key's: what is remembered of the dead has its bytes.
+        if let (Some(column), false) = (&target, in_key) {
+            form = form.widened(column);
+        }
         if let Some(mask) = self.masks.get(name) {
             if in_key && !mask.is_injective() {
                 return Err(convert(
@@ -129,6 +133,13 @@ impl Layout {
         let names: Vec<String> = fields.iter().map(|(name, _)| name.clone()).collect();
         let fingerprint = fingerprint(&keys, &columns);
         Ok(Layout { names, targets, key: keys, columns, fingerprint })
+    }
+
+    /// The same for writes that have lost some columns: no event is read with it.
+    pub fn keeping(&self, kept: &[usize]) -> Layout {
+        let columns: Vec<Column> = kept.iter().map(|column| self.columns[*column].clone()).collect();
+        let fingerprint = fingerprint(&self.key, &columns);
+        Layout { names: Vec::new(), targets: Vec::new(), key: self.key.clone(), columns, fingerprint }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Debezium's events of Cassandra: cells, not rows. They are merged as Cassandra merges.
 
 pub mod api;
+pub mod arrays;
 pub mod batch;
 pub mod bound;
 pub mod cells;
@@ -9,6 +10,7 @@ pub mod envelope;
 pub mod event;
 pub mod form;
 pub mod json;
+pub mod jsonb;
 pub mod lattice;
 pub mod layout;
 pub mod merge;

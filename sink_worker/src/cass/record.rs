@@ -11,6 +11,7 @@ use crate::cass::order::by_bytes;
 use crate::compact::{hash, prefix};
 
 /// The writes of one row.
+#[derive(Clone)]
 pub struct Entry {
     pub key: Range<usize>,
     pub head: Head,
@@ -94,6 +95,31 @@ impl Writes {
                 *old = *new;
             }
         }
+    }
+
+    /// The same without some columns; rows stay, whatever they have left.
+    pub fn without(&self, names: &[String]) -> Writes {
+        let columns = &self.layout.columns;
+        let kept: Vec<usize> = (0..columns.len()).filter(|index| !names.contains(&columns[*index].name)).collect();
+        let cells = (0..self.entries.len()).flat_map(|row| kept.iter().map(move |index| self.cells_of(row)[*index]));
+        Writes {
+            layout: Arc::new(self.layout.keeping(&kept)),
+            oids: kept.iter().map(|index| self.oids[*index]).collect(),
+            keys: self.keys.clone(),
+            arena: self.arena.clone(),
+            entries: self.entries.clone(),
+            cells: cells.collect(),
+            places: self.places.clone(),
+            tombs: self.tombs.clone(),
+            order: self.order.clone(),
+        }
+    }
+
+    /// The latest timestamp (µs).
+    pub fn latest(&self) -> Option<i64> {
+        let rows = self.entries.iter().flat_map(|entry| [entry.head.deleted, entry.head.marker.ts]);
+        let all = rows.chain(self.cells.iter().map(|cell| cell.mark.ts)).chain(self.tombs.iter().map(|tomb| tomb.ts));
+        all.filter(|ts| *ts != i64::MIN).max()
     }
 
     pub fn cells_of(&self, index: usize) -> &[Cell] {

@@ -2,7 +2,8 @@
 //!
 //! A row keeps one timestamp, its base, and only what deviates from it: nothing for a row that one INSERT made. Otherwise a byte of
 //! flags, the marker's end of life, the row's deletion, and groups of columns with one mark: class, distance from the base, end of
-//! life, a bitmap of the columns' numbers. Columns that are NULL and in no group were never written.
+//! life, a bitmap of the columns' numbers. Columns that are NULL and in no group were never written; a live one without a value
+//! (a mask made NULL of it) is in one.
 
 use super::lattice::{ABSENT, Cell, Class, Head, Mark, NEVER, NO_DELETION, NO_ROW};
 
@@ -50,9 +51,9 @@ pub fn write(head: Head, cells: &[Cell], base: i64, out: &mut Vec<u8>) {
     if flags & ROW_DELETED != 0 {
         put(out, zigzag(head.deleted.wrapping_sub(base)));
     }
-    let deviates = |cell: &Cell| !cell.mark.is_never() && cell.mark != Mark::live(base);
+    let deviates = |cell: &Cell| !cell.mark.is_never() && (cell.mark != Mark::live(base) || cell.value.is_null());
     for (number, cell) in cells.iter().enumerate() {
-        let first = || cells[..number].iter().all(|earlier| earlier.mark != cell.mark);
+        let first = || cells[..number].iter().all(|earlier| earlier.mark != cell.mark || !deviates(earlier));
         if !deviates(cell) || !first() {
             continue;
         }
@@ -190,6 +191,9 @@ mod tests {
         round(Head { marker: NEVER, deleted: NO_DELETION }, &[newer, live, null]);
         round(Head { marker: NEVER, deleted: ts }, &[]);
         round(Head { marker, ..NO_ROW }, &vec![newer; 40]);
+        let hidden = Cell { value: NULL, ..live };
+        round(Head { marker, ..NO_ROW }, &[live, hidden, live, Cell { value: NULL, ..newer }, newer]);
+        round(NO_ROW, &[hidden]);
     }
 
     #[test]

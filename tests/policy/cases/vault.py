@@ -35,4 +35,10 @@ VAULT = (
     spec("vault-certificate-lifetime", "a year", "vault.pki.lifetime", {"vault.pki": {"lifetime": "120d"}}),
     spec("vault-certificate-lifetime", "late", "vault.pki.renewBefore", {"vault.pki": {"renewBefore": "7d"}}),
     spec("vault-rotation", "seldom", "vault.rotation.every", {"vault.rotation": "90d"}),
+    spec(
+        "kafka-user-rotation",
+        "by hand",
+        "kafka.users[1].password",
+        {"kafka.users[1]": {"name": "bi", "owner": "team-bi", "password": "vault:cdc-pipeline/prod/bi-kafka#password"}},
+    ),
 )

@@ -106,11 +106,12 @@ SCHEMA = (
     f"CREATE TABLE {KEYSPACE}.baskets (id int PRIMARY KEY, owner text, items list<text>, marks set<int>, "
     "prices map<text, int>) WITH cdc = true",
     f"CREATE TABLE {KEYSPACE}.visits (id int PRIMARY KEY, seen counter) WITH cdc = true",
+    f"CREATE TABLE {KEYSPACE}.quiet (id int PRIMARY KEY, v text)",
 )
 TRADE = "trade"
 """Made-up data have a keyspace of their own."""
 TABLES: Mapping[str, str] = {
-    **dict.fromkeys(("kinds", "lines", "prices", "ledger", "baskets", "visits"), KEYSPACE),
+    **dict.fromkeys(("kinds", "lines", "prices", "ledger", "baskets", "visits", "quiet"), KEYSPACE),
     **dict.fromkeys(("users", "orders"), TRADE),
 }
 """Their keyspaces."""

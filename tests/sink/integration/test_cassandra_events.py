@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import subprocess
 import time
 import zlib
 from typing import Any
@@ -12,9 +13,11 @@ from confluent_kafka import Producer
 
 from sink_worker import faults
 from tests.harness.processes import wait_until
+from tests.harness.sink_worker import COMMAND
 from tests.sink.integration.stand import Pipeline
 from tests.sink.workload.cassandra_events import Table
 from tests.sink.workload.cassandra_model import Bound, Cassandra, Cell, Erase, Put, Value, Write
+from tests.sink.workload.cells_with_schema import BIGINT, INT, MAP, TEXT, Columns, event
 from tests.sink.workload.feed import create_topic
 
 pytestmark = pytest.mark.integration
@@ -36,9 +39,10 @@ class Events:
         create_topic(pipeline.stand.broker.bootstrap, self.topic, PARTITIONS)
         pipeline.topics.append(self.topic)
 
-    def worker(self, name: str, **more: Any) -> Any:
-        cassandra = {"topics": ["^.*\\.inv\\."], "tables": {"inv.t": {"columns": TABLE.types}}, "sweep_seconds": 0.2}
-        return self.pipeline.worker(name, cassandra={**cassandra, **more}, batch={"max_rows": 700, "min_rows": 100})
+    def worker(self, name: str, *, undeclared: bool = False, **sections: Any) -> Any:
+        types = {"m": "frozen<map<text,text>>"} if undeclared else TABLE.types
+        cassandra = {"topics": ["^.*\\.inv\\."], "tables": {"inv.t": {"columns": types}}, "sweep_seconds": 0.2}
+        return self.pipeline.worker(name, cassandra=cassandra, batch={"max_rows": 700, "min_rows": 100}, **sections)
 
     def send(self, writes: list[Write]) -> None:
         """Of each write two or three copies, in any order."""
@@ -153,6 +157,53 @@ def test_bad_events_become_dead_letters_and_the_others_go_in(pipeline: Pipeline)
         audited = pipeline.query("SELECT kind, key::jsonb, ts_us FROM cdc_sink.cell_audit ORDER BY ts_us")
         assert audited == [("future", {"id": 1, "ck": 1}, (now + 600) * 1_000_000), ("future", {"id": 1, "ck": 1}, far)]
         assert 'cdc_cassandra_future_total{table="public.t"} 2.0' in worker.metrics()
+
+
+def test_a_table_that_changes_under_load_loses_nothing_and_what_breaks_is_reviewed(pipeline: Pipeline) -> None:
+    """Old and new columns at once, two workers, shuffled and doubled; then a type that is another one."""
+    events, chance = Events(pipeline), random.Random(7)
+    base, keys = (NOW - 3600) * 1_000_000, {"id": INT, "ck": INT}
+    old: Columns = {**keys, "a": INT, "b": TEXT}
+    new: Columns = {**old, "a": BIGINT, "extra": TEXT, "m": MAP}
+    other: Columns = {**new, "a": TEXT}
+
+    def send(columns: Columns, ts: int, **row: Any) -> None:
+        for _ in range(2):
+            sent.append(event(columns, "i", base + ts, {"id": row["ck"] % 50, **row}, key=("id", "ck")))
+
+    def deliver() -> None:
+        chance.shuffle(sent)
+        for record in sent:
+            events.put(*record)
+        sent.clear()
+
+    sent: list[tuple[bytes, bytes]] = []
+    evolution = {"breaking": "queue", "poll_seconds": 0.2, "cache_seconds": 0.5}
+    with events.worker("first", evolution=evolution, undeclared=True) as worker:
+        with events.worker("second", evolution=evolution, undeclared=True):
+            send(old, 0, ck=0, a=0, b="first")
+            deliver()
+            events.wait_caught_up()
+            for ck in range(400):
+                send(old, 1, ck=ck, a=1, b="old")
+                send(new, 2 if ck % 2 else 0, ck=ck, a=2**40, extra="x", m={"k": "v"})
+            deliver()
+            events.wait_caught_up()
+            wanted = [(ck, 2**40 if ck % 2 else 1, "old", "x", {"k": "v"}) for ck in range(400)]
+            assert pipeline.query("SELECT ck, a, b, extra, m FROM t ORDER BY ck") == wanted
+            assert pipeline.query("SELECT count(*) FROM cdc_sink.rejected") == [(0,)]
+            gin = "SELECT count(*) FROM pg_indexes WHERE tablename = 't' AND indexdef LIKE '%USING gin%'"
+            wait_until("the map's index", lambda: pipeline.query(gin) == [(1,)], SECONDS)
+            send(other, 3, ck=1, a="3")
+            send(other, 1, ck=2, a="1")
+            send(new, 4, ck=3, a=4)
+            deliver()
+            events.wait_caught_up()
+            assert pipeline.query("SELECT ck, a FROM t WHERE ck IN (1, 2, 3) ORDER BY ck") == [(1, 2**40), (2, 1), (3, 4)]
+        command = [*COMMAND, "schema", "approve", "1", "--yes", "--by", "ann", "--json", "--config", str(worker.configuration)]
+        approved = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+        assert (approved["events"], approved["review"]["waiting"]) == ({"replayed": 4}, 0)
+        assert pipeline.query("SELECT ck, a FROM t WHERE ck IN (1, 2, 3) ORDER BY ck") == [(1, "3"), (2, "1"), (3, "4")]
 
 
 def test_a_topic_that_nobody_named_as_cassandras_is_refused_and_never_empties_the_table(pipeline: Pipeline) -> None:

@@ -6,7 +6,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.sink.integration.cassandra_pipeline import (
     COMPARED,
     SETTLED_SECONDS,
     column_types,
+    recorded,
     replay,
     target_rows,
     wait_consumed,
@@ -267,3 +268,22 @@ def test_what_no_event_tells_is_read_again_or_every_row_of_it_is_listed(
     assert differing <= noted
     owners = {key: row["owner"] for key, row in wanted.items() if row["owner"] is not None}
     assert {key: row["owner"] for key, row in found.items() if row["owner"] is not None} == owners, "what is told is right"
+
+
+def test_a_table_without_cdc_has_no_events_until_it_is_altered_and_holds_nothing_up(source: CassandraSource) -> None:
+    """Though a pipeline names it."""
+    bootstrap, topic = source.stand.broker.bootstrap, source.topic("quiet")
+    source.execute(f"INSERT INTO {KEYSPACE}.quiet (id, v) VALUES (0, 'unseen')")
+    source.execute(f"INSERT INTO {KEYSPACE}.baskets (id, owner) VALUES (5000, 'seen')")
+    source.events("baskets", lambda events: any(event["key"]["id"] == 5000 for event in events))
+    assert recorded(bootstrap, topic) == []
+    source.execute(f"ALTER TABLE {KEYSPACE}.quiet WITH cdc = true")
+    numbers = count(1)
+
+    def seen() -> bool:
+        source.execute(f"INSERT INTO {KEYSPACE}.quiet (id, v) VALUES (%s, 'seen')", next(numbers))
+        return bool(recorded(bootstrap, topic))
+
+    wait_until("events of the altered table", seen, SETTLED_SECONDS, 0.5)
+    keys = [json.loads(record.key() or b"")["payload"]["id"] for record in recorded(bootstrap, topic)]
+    assert 0 not in keys, "what was there before needs a snapshot"

@@ -16,8 +16,12 @@ from sink_worker.cassandra.source import cell_hint
 from sink_worker.cassandra.sweeper import Sweeper
 from sink_worker.cassandra.tables import CellPlan, CellTables
 from sink_worker.control import Connection, Control, connect
+from sink_worker.evolution.fitting import make_evolution
+from sink_worker.evolution.metrics import EvolutionMetrics
+from sink_worker.masking import Masking
 from sink_worker.metrics import Metrics
-from sink_worker.routing import Route
+from sink_worker.redis_hints import RedisHints
+from sink_worker.routing import Router
 from sink_worker.rows import prepare_session
 from sink_worker.settings import KafkaSettings, PostgresSettings, Settings
 
@@ -26,31 +30,36 @@ from tests.sink.workload.cassandra_events import Table
 Record = tuple[bytes, bytes]
 
 
-def make_settings(dsn: str, cassandra: CassandraSettings) -> Settings:
-    """A pipeline's settings on the server of a DSN."""
+def make_settings(dsn: str, cassandra: CassandraSettings, **sections: Any) -> Settings:
+    """A pipeline's settings on the server of a DSN; ``sections`` are further ones."""
     parts: dict[str, Any] = conninfo_to_dict(dsn)
     postgres = PostgresSettings(
         host=parts["host"], port=str(parts.get("port", "5432")), database=parts["dbname"], user=parts["user"]
     )
     kafka = KafkaSettings(bootstrap_servers="127.0.0.1:1", group_id="cells", topics=["c.inv.t"])
-    return Settings(kafka=kafka, postgres=postgres, cassandra=cassandra)
+    return Settings.model_validate({"kafka": kafka, "postgres": postgres, "cassandra": cassandra, **sections})
 
 
 class Merging:
     """Merges records into ``public.NAME``. Its types are declared, or come with the records' schemas."""
 
-    def __init__(self, dsn: str, name: str, types: dict[str, str], **settings: Any) -> None:
+    def __init__(self, dsn: str, name: str, types: dict[str, str], sections: Any = None, **settings: Any) -> None:
+        """``sections`` are settings beside those of Cassandra."""
         tables = {f"inv.{name}": {"columns": types}}
         cassandra = CassandraSettings.model_validate({"topics": ["^c"], "tables": tables, **settings})
-        self.settings = make_settings(dsn, cassandra)
+        self.settings = make_settings(dsn, cassandra, **(sections or {}))
         self.control = Control(self.settings.postgres.control_schema)
-        self.route = Route(f"c.inv.{name}", "public", name)
-        self.tables = CellTables(self.settings.tables, self.settings.postgres, cassandra, self.control)
+        self.route = Router(self.settings.routing).route(f"c.inv.{name}")
+        registry = Metrics("test")
+        self.evolution = make_evolution(self.settings, self.control, "test", EvolutionMetrics(registry.registry),
+                                        RedisHints(self.settings.redis, registry, "test"))  # fmt: skip
+        self.tables = CellTables(self.settings.tables, self.settings.postgres, cassandra, self.control, self.evolution)
         self.merger = CellMerger(self.control, cassandra.horizon_hours)
         self.connection = self.open()
         self.control.install(self.connection)
         self.decoder = Decoder()
-        self.hint = cell_hint(cassandra, self.route.topic, {}, {})
+        self.masks = Masking(self.settings.masking).of(self.route)
+        self.hint = cell_hint(cassandra, self.route.topic, {}, self.masks)
 
     def open(self) -> Connection:
         """A session as a writer's."""

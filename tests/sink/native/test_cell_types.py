@@ -17,7 +17,8 @@ from uuid import UUID
 
 import fastavro
 import pytest
-from sink_worker._native import CellHint, Decoder
+from sink_worker._native import CellHint, Decoder, MaskKey
+from sink_worker.cassandra.source import cell_hint
 
 from tests.harness.postgres_server import PostgresServer
 from tests.sink.native.cell_postgres import Merging
@@ -236,9 +237,30 @@ def test_every_type_becomes_its_own_with_and_without_values(dsn: str, kind: str)
     merging.apply([records(kind, {name: cell(None) for name in CASES}, merging.decoder)])
     row = merging.connection.execute(f"SELECT num_nonnulls({names}) FROM public.types_{kind}".encode()).fetchone()
     assert row == (0,), "at the same time a null wins"
-    gin = merging.connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = %s AND indexdef LIKE '%%gin%%'",
-                                     [f"types_{kind}"]).fetchone()  # fmt: skip
-    assert gin == (2,)
+    gin = merging.connection.execute("SELECT gin FROM cdc_sink.cell_tables WHERE table_name = %s", [f"types_{kind}"]).fetchone()
+    assert gin == (["named_", "numbered"],)
+    merging.close()
+
+
+WIDER = {"tiny": "bigint", "small": "integer", "plain": "numeric(12,2)", "single": "double precision", "ints": "bigint[]"}
+REDACTED = ("large", "stamp", "four", "texts", "nested", "named_", "numbered", "pair", "address")
+
+
+@pytest.mark.parametrize("kind", ["bare", "json", "avro"])
+def test_numbers_are_as_wide_as_their_column_and_what_is_redacted_is_null(dsn: str, kind: str) -> None:
+    merging = Merging(dsn, f"wide_{kind}", TYPES)
+    masks = {name: MaskKey(b"a key of masks that has at least 32 bytes").mask("redact") for name in REDACTED}
+    merging.hint = cell_hint(merging.settings.cassandra, merging.route.topic, WIDER, masks)
+    merging.apply([records(kind, {name: cell(case.value) for name, case in CASES.items()}, merging.decoder)])
+    wanted = {name: case.pg_type for name, case in CASES.items()} | WIDER | {"plain": "numeric"}
+    types: dict[str, str] = dict(merging.connection.execute(
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+        [f"public.wide_{kind}"]).fetchall())  # fmt: skip
+    assert {name: types[name] for name in CASES} == wanted
+    names = ", ".join(f'"{name}"' for name in CASES)
+    row = merging.connection.execute(f"SELECT {names} FROM public.wide_{kind}".encode()).fetchone() or ()
+    shown = {name: case.shown for name, case in CASES.items()} | dict.fromkeys(REDACTED)
+    assert dict(zip(CASES, row, strict=True)) == shown
     merging.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -132,6 +133,99 @@ def test_the_sweeper_takes_what_has_ended_in_small_steps_and_never_waits(merging
     assert merging.rows(table) == {(2, row): {"b": "x"} for row in range(5)}
     merging.apply(records)
     assert merging.rows(table) == {(2, row): {"b": "x"} for row in range(5)}, "duplicates bring nothing back"
+
+
+# How many rows each transaction of a sweep had to do with, as PostgreSQL saw it: of rows that are still there the transaction
+# that wrote them last, of the others what a trigger noted.
+NOTING = """
+CREATE TABLE IF NOT EXISTS noted (transaction xid8, rows bigint);
+CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN INSERT INTO noted SELECT pg_current_xact_id(), count(*) FROM gone; RETURN NULL; END';
+CREATE OR REPLACE TRIGGER noting AFTER DELETE ON {} REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note();
+"""
+SLOW = """
+CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END';
+CREATE TRIGGER slow BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+ROWS_OF_TRANSACTIONS = """
+SELECT rows FROM (SELECT xmin::text AS id, count(*) AS rows FROM {} WHERE _cdc_expires IS NULL GROUP BY 1
+                  UNION ALL SELECT transaction::text, sum(rows) FROM noted GROUP BY 1) AS found ORDER BY rows DESC
+"""
+
+
+@contextmanager
+def alone(dsn: str, name: str, **settings: object) -> Iterator[Merging]:
+    """The only table that there is to sweep."""
+    merging = Merging(dsn, name, Table().types, **settings)
+    forget = "DELETE FROM cdc_sink.cell_tables"
+    merging.connection.execute(forget)
+    yield merging
+    merging.connection.execute(forget)
+    merging.close()
+
+
+def expired_rows(partition: int, count: int, soon: int) -> list[tuple[bytes, bytes]]:
+    """Rows that lose a cell then, and stay."""
+    cells = (("a", Cell(1, soon)), ("b", Cell("x")))
+    return [Table().event(Put((partition, row), T, cells, marks=False)) for row in range(count)]
+
+
+def sizes(merging: Merging) -> list[int]:
+    query = ROWS_OF_TRANSACTIONS.format(f'"{merging.route.table}"')
+    return [int(rows) for (rows,) in merging.connection.execute(query.encode()).fetchall()]
+
+
+def test_a_backlog_is_swept_and_pruned_in_transactions_of_few_rows(dsn: str) -> None:
+    soon = int(time.time()) + 2
+    with alone(dsn, "backlog", sweep_rows=40, horizon_hours=0.5) as merging, merging.open() as other:
+        merging.apply(expired_rows(1, 300, soon))
+        merging.connection.execute(NOTING.format("cdc_sink.cell_graves").encode())
+        merging.connection.execute(
+            "INSERT INTO cdc_sink.cell_graves SELECT id, int4send(n), 0, '' "
+            "FROM cdc_sink.cell_tables, generate_series(1, 300) AS n"
+        )
+        _wait_for(lambda: time.time() > soon)
+        assert merging.sweeper().sweep(other) == 600
+        found = sizes(merging)
+        merging.connection.execute("DROP TABLE noted; DROP FUNCTION note CASCADE")
+        assert sum(found) == 600
+        assert found[0] <= 40, "a transaction has locks on no more than the settings say"
+        assert len(merging.rows(Table())) == 300
+
+
+def test_a_step_that_takes_long_is_ended_and_made_smaller_until_it_fits(dsn: str) -> None:
+    """Each row takes 10 ms here, and no statement may take more than 20: two of them fit at most, on however fast a machine."""
+    soon = int(time.time()) + 2
+    with alone(dsn, "slow") as merging, merging.open() as other:
+        merging.apply(expired_rows(1, 30, soon))
+        merging.connection.execute("CREATE TABLE noted (transaction xid8, rows bigint)")
+        merging.connection.execute(SLOW.format("slow").encode())
+        _wait_for(lambda: time.time() > soon)
+        assert merging.sweeper().sweep(other) == 30
+        found = sizes(merging)
+        merging.connection.execute("DROP TABLE noted; DROP FUNCTION slow CASCADE")
+        assert sum(found) == 30
+        assert found[0] <= 2
+
+
+def test_a_row_that_cannot_be_swept_or_a_table_that_is_held_keeps_nothing_else_waiting(dsn: str) -> None:
+    """A constraint wants the cell that has ended; another session has the first table's lock."""
+    soon = int(time.time()) + 2
+    with alone(dsn, "a_held") as held, alone(dsn, "b_refusing", sweep_rows=50) as merging, merging.open() as other:
+        held.apply(expired_rows(1, 3, soon))
+        merging.apply(expired_rows(1, 60, soon))
+        merging.connection.execute("ALTER TABLE b_refusing ADD CHECK (a IS NOT NULL OR ck % 20 <> 7)")
+        _wait_for(lambda: time.time() > soon)
+        sweeper = merging.sweeper()
+        with held.connection.transaction():
+            held.connection.execute("LOCK TABLE a_held")
+            assert sweeper.sweep(other) == 57
+            assert {ck for (_, ck), row in merging.rows(Table()).items() if "a" in row} == {7, 27, 47}
+        assert sweeper.sweep(other) == 3, "the refused rows are let be for a while, the held table's are not"
+        merging.connection.execute("ALTER TABLE b_refusing DROP CONSTRAINT b_refusing_check")
+        merging.connection.execute("UPDATE b_refusing SET _cdc_expires = 1 WHERE _cdc_expires IS NOT NULL")
+        assert sweeper.sweep(other) == 3
+        assert all("a" not in row for row in merging.rows(Table()).values())
 
 
 def test_deletions_beyond_the_horizon_are_forgotten(dsn: str) -> None:

@@ -5,70 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sink_worker.cassandra.cells import CellMetrics, Cells
-from sink_worker.cassandra.source import CellSource, cell_hint, decode_cells
-from sink_worker.control import Connection
-from sink_worker.metrics import Metrics
-from sink_worker.tables import hint_of, look_up
-from sink_worker.work import Part
+from sink_worker.errors import FatalError
+from sink_worker.replay import Result
+from sink_worker.work import Halted
 
 from tests.harness.postgres_server import PostgresServer
 from tests.sink.native.cell_postgres import Merging
+from tests.sink.native.cell_writer import CellReplaying, CellWriter, FakeImage, FakeRereader
 
 pytestmark = pytest.mark.integration
 TYPES = {"id": "int", "name": "text", "tags": "set<text>", "fixed": "frozen<set<text>>"}
 T = time.time_ns() // 1000 - 60_000_000
-
-
-@dataclass
-class FakeMessage:
-    """A double of confluent_kafka.Message."""
-
-    number: int
-    content: tuple[bytes, bytes]
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return self.number
-
-    def key(self) -> bytes:
-        return self.content[0]
-
-    def value(self) -> bytes:
-        return self.content[1]
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, T // 1000
-
-    def headers(self) -> list[tuple[str, bytes | None]]:
-        return []
-
-
-@dataclass
-class FakeImage:
-    """A double of a row that was read."""
-
-    key: Mapping[str, Any]
-    read_at: int
-    values: Mapping[str, Any] | None
-
-
-@dataclass
-class FakeRereader:
-    """A double of Cassandra: rows by their keys, and what was asked."""
-
-    rows: dict[int, Mapping[str, Any]]
-    asked: list[tuple[str, str, list[Mapping[str, Any]]]] = field(default_factory=list)
-
-    def read(self, keyspace: str, table: str, keys: Sequence[Mapping[str, Any]]) -> Sequence[FakeImage]:
-        self.asked.append((keyspace, table, list(keys)))
-        return [FakeImage(key, time.time_ns() // 1000, self.rows.get(key["id"])) for key in keys]
 
 
 def event(op: str, row: int, ts: int, *, snapshot: str = "false", **cells: Any) -> tuple[bytes, bytes]:
@@ -85,29 +35,11 @@ def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def written(merging: Merging, records: list[tuple[bytes, bytes]], rereader: FakeRereader | None = None) -> list[str]:
-    """Write a part as the writer does; the error classes of what was refused."""
-    cassandra, route = merging.settings.cassandra, merging.route
-    messages = [FakeMessage(number, record) for number, record in enumerate(records)]
-
-    def hint() -> Any:
-        known = hint_of(look_up(merging.connection, route), route)
-        return cell_hint(cassandra, route.topic, {column.name: column.pg_type for column in known.columns}, {})
-
-    own = hint()
-    batch = decode_cells(merging.decoder, own, messages)
-    part = Part(route.topic, route, batch, messages, {}, [], lambda some: decode_cells(merging.decoder, own, some),
-                CellSource(merging.decoder, hint))  # fmt: skip
-    with merging.open() as connection:
-        _write(merging, connection, part, rereader)
-    return [reject.error_class for reject in batch.rejects]
-
-
-def _write(merging: Merging, connection: Connection, part: Part, rereader: FakeRereader | None) -> None:
-    cells = Cells(merging.settings, merging.control, CellMetrics(Metrics("test").registry), rereader)
-    plans = [cells.plans(connection, part)]
-    with connection.transaction():
-        for found, plan in cells.locked(connection, [part], plans):
-            cells.write(connection, found, plan)
+    """Write a batch as the worker does; the error classes of what was refused."""
+    writer = CellWriter(merging, rereader)
+    assert writer.write(records)
+    writer.close()
+    return [error_class for error_class, _ in writer.statuses().values()]
 
 
 def tags(merging: Merging) -> dict[int, list[str] | None]:
@@ -153,4 +85,46 @@ def test_reread_brings_what_cassandra_holds_once_for_each_row(dsn: str) -> None:
     cassandra.rows[1] = {"tags": None}
     assert written(merging, records[:1], cassandra) == []
     assert merging.connection.execute("SELECT name, tags FROM public.reread WHERE id = 1").fetchall() == [("x", None)]
+    merging.close()
+
+
+REREAD = {"on_ambiguous": "reread", "reread": {"hosts": ["127.0.0.1"]}}
+
+
+def test_a_row_that_was_read_again_and_cannot_be_stored_is_a_dead_letter_and_its_neighbours_go_in(dsn: str) -> None:
+    """Text that PostgreSQL has no place for, and a constraint: neither ends the worker, nor holds up its topic."""
+    merging = Merging(dsn, "unstorable", TYPES, **REREAD)
+    assert written(merging, [event("i", 9, T, name="first")]) == []
+    merging.connection.execute("ALTER TABLE unstorable ADD CHECK (cardinality(tags) < 3)")
+    cassandra = FakeRereader({1: {"tags": ["a\0b"]}, 2: {"tags": ["a", "b", "c"]}, 3: {"tags": ["c"]}})
+    writer = CellWriter(merging, cassandra)
+    assert writer.write([event("u", 2, T, name="y", tags=["c"]), event("u", 3, T, name="z", tags=["c"]),
+                         event("u", 1, T, name="x", tags=["q"]), event("u", 1, T + 1, tags=["r"])])  # fmt: skip
+    assert writer.statuses() == {0: ("CheckViolation:23514", "open"), 2: ("NulInText", "open"), 3: ("NulInText", "open")}
+    rows = merging.connection.execute("SELECT id, name, tags FROM unstorable ORDER BY id").fetchall()
+    assert rows == [(1, "x", None), (2, "y", None), (3, "z", ["c"]), (9, "first", None)], "what is certain goes in"
+    replaying = CellReplaying(writer)
+    results = [replaying.attempt(rejection) for rejection in replaying.open()]
+    assert [found and (found.result, "read its row again" in found.why) for found in results] == [(Result.FAILED, True)] * 3
+    replaying.close()
+    writer.close()
+    merging.close()
+
+
+def test_a_table_that_cassandra_does_not_let_the_worker_read_halts_its_topic_alone(dsn: str) -> None:
+    class Refusing(FakeRereader):
+        """Whose table was dropped."""
+
+        def read(self, keyspace: str, table: str, keys: Sequence[Mapping[str, Any]]) -> Sequence[FakeImage]:
+            raise FatalError(f"Cassandra has no table {keyspace}.{table}")
+
+    merging = Merging(dsn, "unreadable", TYPES, **REREAD)
+    writer = CellWriter(merging, Refusing({}))
+    assert not writer.write([event("u", 1, T, tags=["q"])])
+    (told,) = writer.told
+    assert isinstance(told, Halted)
+    assert (told.topic, told.reason) == (merging.route.topic, "not_readable")
+    assert writer.write([event("i", 2, T, name="certain")])
+    assert tags(merging) == {2: None}
+    writer.close()
     merging.close()

@@ -15,7 +15,7 @@ from sink_worker.evolution.indexes import index_name
 from sink_worker.evolution.model import Difference, Kind, Present, Rules, TableState, Wanted
 from sink_worker.evolution.settings import EvolutionRule, EvolutionSettings, IndexSettings
 from sink_worker.evolution.store import Seen, fingerprint
-from sink_worker.evolution.types import contains, conversion, rewrites, widened
+from sink_worker.evolution.types import contains, conversion, is_same, rewrites, takes_cells, widened
 
 TYPES = (
     "smallint", "integer", "bigint", "numeric", "numeric(4,0)", "numeric(9,0)", "numeric(10,2)", "numeric(12,2)",
@@ -258,3 +258,42 @@ def test_an_indexs_name_tells_what_was_wished() -> None:
                                            ("r.t", ["a"], "btree"), ("s." + "t" * 80, ["a"], "btree"))}  # fmt: skip
     assert len(names) == 5
     assert all(len(name) <= 63 for name in names)
+
+
+CELLS = Rules(cells=True)
+
+
+@given(KINDS, KINDS)
+def test_a_column_takes_cells_of_its_own_type_and_of_narrower_numbers_only(column: str, event: str) -> None:
+    assert takes_cells(column, column)
+    if takes_cells(column, event):
+        assert contains(column, event)
+        assert is_same(column, event) or widened(event, column) is not None
+
+
+@pytest.mark.parametrize(("present", "event", "grows"), [
+    ("integer", "bigint", "bigint"), ("integer", "numeric", "numeric"), ("real", "double precision", "double precision"),
+    ("integer", "real", "double precision"), ("integer[]", "bigint[]", "bigint[]"),
+    ("text", "integer", None), ("date", "timestamp with time zone", None), ("character varying(4)", "text", None),
+    ("time without time zone", "interval", None),
+])  # fmt: skip
+def test_cells_widen_numbers_and_nothing_else(present: str, event: str, grows: str | None) -> None:
+    found = classify([KEY, Wanted("v", event)], table(Present("v", present)), rules=CELLS)
+    assert [each.new for each in found.widenings] == ([grows] if grows else [])
+    assert [each.kind for each in found.breaking] == ([] if grows else [Kind.TYPE])
+
+
+def test_cells_never_widen_a_key_and_are_never_cast() -> None:
+    wider = classify([Wanted("id", "numeric", key=True)], table(), rules=CELLS)
+    assert [(each.kind, each.column, each.blocks) for each in wider.breaking] == [(Kind.TYPE, "id", True)]
+    narrower = classify([Wanted("id", "integer", key=True)], table(), rules=replace(CELLS, coerce=True))
+    assert [each.kind for each in narrower.breaking] == [Kind.TYPE]
+    assert not classify([KEY, Wanted("v", "integer")], table(Present("v", "bigint")), rules=CELLS).breaking
+
+
+@pytest.mark.parametrize(("moment", "gone"), [(60_005, frozenset()), (60_006, frozenset({"v"}))])
+def test_a_column_is_gone_once_events_lack_it_that_are_newer_by_more_than_a_source_may_lag(
+    moment: int, gone: frozenset[str]
+) -> None:
+    seen: Seen = {"v": {"type": "text", "since": 5, "at": 5}}
+    assert look(table(Present("v", "text")), seen, [KEY], moment, CELLS, lambda: True, 60_000).gone == gone

@@ -2,7 +2,7 @@
 set -eu
 umask 077
 mkdir -p /run/cdc/passwords
-for user in connect-blue connect-green kafka-exporter schema-registry shop-orders-sink shop-orders-source; do
+for user in connect-blue connect-green kafka-exporter schema-registry shop-customers-sink shop-customers-source shop-orders-sink shop-orders-source; do
   head -c 24 /dev/urandom | base64 > "/run/cdc/passwords/$user.password"
 done
 apply() {

@@ -30,6 +30,7 @@ password() {
 apply() {
   entry cdc_admin admin.password > "$run/pgpass" &&
   psql -Xqf /etc/cdc/access.sql &&
+  password shop-customers-sink warehouse &&
   password shop-orders-sink warehouse &&
   password cdc_monitor postgres
 }

@@ -16,6 +16,7 @@ head -c 32 /dev/urandom | sha256sum | cut -d ' ' -f 1 > $run/probe.password
   user "$secrets/sentinel.redis-password" sentinel 'resetchannels -@all +@connection -@admin -@dangerous &__sentinel__:hello +client|kill +config|rewrite +exec +info +multi +publish +role +script|kill +slaveof +subscribe'
   user "$secrets/exporter.redis-password" exporter 'resetchannels -@all +@connection -@admin -@dangerous +info +latency|latest +slowlog|get +slowlog|len'
   user "$secrets/shop-orders-sink.redis-password" shop-orders-sink 'resetchannels -@all +@connection -@admin -@dangerous +del +eval +get +set ~checkpoint:shop.orders:* ~schema:shop:orders ~lock:shop.orders ~checkpoint:shop.order_lines:* ~schema:shop:order_lines ~lock:shop.order_lines'
+  user "$secrets/shop-customers-sink.redis-password" shop-customers-sink 'resetchannels -@all +@connection -@admin -@dangerous +del +eval +get +set ~checkpoint:customers.users:* ~schema:customers:users ~lock:customers.users ~checkpoint:customers.orders:* ~schema:customers:orders ~lock:customers.orders'
 } > $run/users.acl
 {
   echo 'include /etc/cdc/redis.conf'

@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS {schema}.cell_tables (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_schema text NOT NULL, table_name text NOT NULL,
     key text[] NOT NULL, columns text[] NOT NULL, partition_columns integer, UNIQUE (table_schema, table_name)
 );
+-- gin: columns that are to have a GIN index.
+ALTER TABLE {schema}.cell_tables ADD COLUMN IF NOT EXISTS gin text[] NOT NULL DEFAULT '{{}}';
 
 -- Rows that are gone, as far as an older event of theirs could still come: what it must not bring back.
 CREATE TABLE IF NOT EXISTS {schema}.cell_graves (

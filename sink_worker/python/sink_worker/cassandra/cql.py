@@ -24,7 +24,12 @@ class CqlType:
     @property
     def ambiguous(self) -> bool:
         """Whether an event of a column of this type does not tell the column's value."""
-        return self.static or (not self.frozen and self.name in {"list", "set", "map", "udt"})
+        return self.unstreamed or (not self.frozen and self.name in {"list", "set", "map", "udt"})
+
+    @property
+    def unstreamed(self) -> bool:
+        """Whether a change of a column of this type makes no event."""
+        return self.static or self.name == "counter"
 
     def as_text(self) -> str:
         """The type without ``frozen`` and ``static``: what the decoder is told."""

@@ -8,6 +8,7 @@ Nothing is locked between reading a row and writing it: the write names the vers
 merged again. That is right for two batches with one row (after a topic's partitions grew, in a replay) and for the sweeper too.
 """
 
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sink_worker.control import Connection, Control
 from sink_worker.errors import TableError
 from sink_worker.rows import COPY_PIECE_BYTES, BinaryArray
 
+_FIELD: Final = struct.Struct(">Ii")
 LOCK_CLASS: Final = 0x0CE11
 """Advisory locks (LOCK_CLASS, table's id): shared by batches of rows, alone for one with a partition's or range's deletion."""
 ATTEMPTS: Final = 20
@@ -119,9 +121,9 @@ class CellMerger:
 
     def sweep(self, connection: Connection, plan: CellPlan, limit: int) -> int:
         """Look again at up to ``limit`` rows with a cell that has ended; how many there were."""
-        around = self._read_around(connection, plan)
-        now = int(time.time())
+        around, now = self._read_around(connection, plan), int(time.time())
         records = [row[0] for row in connection.execute(plan.statements.expired, [now, limit], binary=True)]
+        check_types(plan, records)
         if records:
             merged = merge_cells(
                 None, columns=[], width=around.width, keys=plan.keys, records=records, graves=[], tombstones=[],
@@ -160,6 +162,7 @@ class CellMerger:
         if len(writes):
             arrays = [BinaryArray(oid, data) for oid, data in writes.key_arrays()]
             records = [row[0] for row in connection.execute(plan.statements.read, arrays, prepare=True, binary=True)]
+            check_types(plan, records)
         tombstones: list[tuple[bytes, bytes, int]] = []
         if around.tombstones and around.partition is not None:
             places = BinaryArray(*writes.partitions(around.partition))
@@ -183,8 +186,26 @@ class CellMerger:
         arrays = [BinaryArray(oid, data) for oid, data in writes.tombstone_arrays(width)]
         latest = max(ts for *_, ts in writes.tombstones)
         found = connection.execute(plan.statements.touched[width - 1], [*arrays, latest], binary=True)
-        seen = set(known)
-        return [record for (record,) in found if record not in seen]
+        seen, records = set(known), [record for (record,) in found]
+        check_types(plan, records)
+        return [record for record in records if record not in seen]
+
+
+def check_types(plan: CellPlan, records: Sequence[bytes]) -> None:
+    """:class:`TableError` where rows of one statement have other types than the plan's: their bytes would be taken for other
+    values. Locks alone do not keep a table from being changed between two statements."""
+    if records and column_types(records[0])[-len(plan.types) :] != plan.types:
+        raise TableError(plan.route.topic, "changed", f"table {plan.route.label} has columns of other types than a moment ago")
+
+
+def column_types(record: bytes) -> tuple[int, ...]:
+    """The oids of the types in a row as record_send() gives it."""
+    found, at = [], 4
+    while at < len(record):
+        kind, length = _FIELD.unpack_from(record, at)
+        found.append(kind)
+        at += _FIELD.size + max(length, 0)
+    return tuple(found)
 
 
 def apply_merged(

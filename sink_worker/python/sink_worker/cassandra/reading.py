@@ -9,9 +9,11 @@ from uuid import UUID
 
 from cassandra import (
     ConsistencyLevel,
+    InvalidRequest,
     OperationTimedOut,
     ReadFailure,
     ReadTimeout,
+    Unauthorized,
     Unavailable,
 )
 from cassandra.auth import PlainTextAuthProvider
@@ -103,7 +105,7 @@ class DriverReader:
 
 @contextmanager
 def _told(hosts: str) -> Iterator[None]:
-    """What the driver says of a cluster that is not well, in one error. A refused statement is none of these."""
+    """What the driver says of a cluster that is not well, in one error; of one that does not let itself be read, in another."""
     try:
         yield
     except _TRANSIENT as error:
@@ -111,6 +113,8 @@ def _told(hosts: str) -> Iterator[None]:
             "; ".join(str(one) for one in error.errors.values()) if isinstance(error, NoHostAvailable) else type(error).__name__
         )
         raise CassandraUnavailableError(f"Cassandra at {hosts} does not answer: {why}") from error
+    except (InvalidRequest, Unauthorized) as error:
+        raise FatalError(f"Cassandra at {hosts} refuses to be read: {error}; the user needs SELECT on the table") from error
 
 
 def bound_value(cql: CqlType, value: Any) -> Any:

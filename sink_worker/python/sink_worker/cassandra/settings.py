@@ -91,7 +91,7 @@ class CassandraSettings(Section):
     sweep_rows: PositiveInt = 200
     """Rows of one sweep's transaction. Smaller, when one took too long."""
     gin_indexes: bool = True
-    """A GIN index on each map's jsonb column of tables that are created."""
+    """A GIN index on each map's jsonb column, built beside the rows."""
     reread: RereadSettings = RereadSettings()
 
     _split = field_validator("topics", mode="before")(as_list)

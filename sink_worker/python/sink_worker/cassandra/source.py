@@ -1,17 +1,20 @@
 """Reading a topic of Cassandra's: which topics are, what the decoder is told of their tables, and what makes a topic halt."""
 
 import functools
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from sink_worker._native import Batch, CellHint, Decoder, Mask, TableHint
 from sink_worker.cassandra.settings import CassandraSettings
+from sink_worker.cassandra.topics import is_taken
 from sink_worker.errors import TableError
 from sink_worker.routing import Route, topic_parts
 
+_log = structlog.get_logger("sink_worker.cassandra.source")
 HALTING: Final = {"LossyMode": "lossy", "NoColumnTypes": "no_types"}
 """Refusals that are the configuration's, so every event's: the topic waits for the repair, and none is a dead letter."""
 LookUp = Callable[[Route], TableHint]
@@ -25,11 +28,6 @@ def source_of(settings: CassandraSettings, topic: str) -> tuple[str, str]:
         return keyspace, table
     parts = topic_parts(topic)
     return parts["database"], parts["table"]
-
-
-def is_taken(topics: Sequence[str], topic: str) -> bool:
-    """Whether a topic is among these names and (from ``^`` on) regular expressions."""
-    return topic in topics or any(name.startswith("^") and re.match(name, topic) for name in topics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,7 @@ class CellDecoding:
         """What decodes the topic's messages."""
         if (hint := self._hints.get(topic)) is None:
             hint = self._hints[topic] = self._hint(topic, route)
+            self._warn(topic)
         return functools.partial(decode_cells, self._decoder, hint)
 
     def source(self, topic: str, route: Route) -> CellSource:
@@ -85,6 +84,13 @@ class CellDecoding:
             if reason := HALTING.get(reject.error_class):
                 column = f"column {reject.column}: " if reject.column else ""
                 raise TableError(topic, reason, f"{topic}, {column}{reject.message}")
+
+    def _warn(self, topic: str) -> None:
+        table = self._settings.tables.get(".".join(source_of(self._settings, topic)))
+        unstreamed = sorted(name for name, cql in table.types().items() if cql.unstreamed) if table else []
+        if unstreamed:
+            _log.warning("columns_not_streamed", topic=topic, columns=unstreamed, why="changes of counters and static columns "
+                         "make no events: their values are as old as the snapshot or the event that brought them")  # fmt: skip
 
     def _hint(self, topic: str, route: Route) -> CellHint:
         found = self._look_up(route).columns

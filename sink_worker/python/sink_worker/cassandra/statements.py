@@ -18,6 +18,8 @@ class CellStatements:
     """``read`` takes an array for each key column; ``touched``, for each of a partition's, and a timestamp."""
 
     create_staging: bytes
+    types: bytes
+    """The types of the staging table's key and cells, as the table had them when it was made."""
     drop_staging: bytes
     empty_staging: bytes
     copy: bytes
@@ -26,6 +28,9 @@ class CellStatements:
     delete: bytes
     read: bytes
     expired: bytes
+    """Takes a moment (s) and a count."""
+    postpone: bytes
+    """Takes a later moment (s) and a moment: what would be the first of ``expired`` is none until then."""
     touched: tuple[bytes, ...]
     """By the count of a partition's columns, from 1 on."""
 
@@ -54,6 +59,10 @@ def render_cell_statements(
     return CellStatements(
         create_staging=_bytes(sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DELETE ROWS").format(
             sql.Identifier(staging_name), declared)),
+        types=_bytes(sql.SQL(
+            "SELECT array_agg(atttypid::bigint ORDER BY attnum) FROM pg_attribute "
+            "WHERE attrelid = {}::regclass AND attnum > {} AND NOT attisdropped"
+            ).format(sql.Literal(f"pg_temp.{staging_name}"), sql.Literal(len(fixed)))),
         drop_staging=_bytes(sql.SQL("DROP TABLE IF EXISTS {}").format(staging)),
         empty_staging=_bytes(sql.SQL("TRUNCATE {}").format(staging)),
         copy=_bytes(sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(staging)),
@@ -66,9 +75,9 @@ def render_cell_statements(
             target, arrays, aliases, same_key)),
         read=_bytes(sql.SQL("SELECT record_send({}) FROM unnest({}) AS k ({}) JOIN {} AS t ON {}").format(
             record, arrays, aliases, target, same_key)),
-        expired=_bytes(sql.SQL(
-            "SELECT record_send({}) FROM {} AS t WHERE t.{expires} <= %s ORDER BY t.{expires} LIMIT %s FOR UPDATE SKIP LOCKED"
-            ).format(record, target, expires=sql.Identifier(EXPIRES))),
+        expired=_bytes(sql.SQL("SELECT record_send({}) FROM {} AS t {}").format(record, target, _expired(sql.SQL("%s")))),
+        postpone=_bytes(sql.SQL("UPDATE {} SET {} = %s WHERE ctid = (SELECT ctid FROM {} AS t {})").format(
+            target, sql.Identifier(EXPIRES), target, _expired(sql.SQL("1")))),
         touched=tuple(_touched(record, target, key[:width]) for width in range(1, len(key) + 1)),
     )  # fmt: skip
 
@@ -79,6 +88,12 @@ def _record(key: Sequence[tuple[str, str]], cells: Sequence[tuple[str, str | Non
     parts += [sql.SQL("t.{}").format(sql.Identifier(name)) for name in (BASE, STATE, EXPIRES, *(name for name, _ in key))]
     parts += [sql.SQL("t.{}").format(sql.Identifier(name)) if kind else sql.SQL("NULL::bytea") for name, kind in cells]
     return sql.SQL("ROW({})").format(_list(parts))
+
+
+def _expired(count: sql.SQL) -> sql.Composed:
+    """The first rows with a cell that has ended, but for those that another session has."""
+    return sql.SQL("WHERE t.{expires} <= %s ORDER BY t.{expires} LIMIT {count} FOR UPDATE SKIP LOCKED").format(
+        expires=sql.Identifier(EXPIRES), count=count)  # fmt: skip
 
 
 def _touched(record: sql.Composed, target: sql.Identifier, partition: Sequence[tuple[str, str]]) -> bytes:

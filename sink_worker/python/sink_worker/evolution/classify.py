@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sink_worker.coercion import find_cast
 from sink_worker.evolution.model import Breaking, Difference, Kind, Present, Rules, TableState, Wanted, Widening
-from sink_worker.evolution.types import contains, rewrites, widened
+from sink_worker.evolution.types import contains, is_same, rewrites, takes_cells, widened
 
 
 def classify(
@@ -60,11 +60,10 @@ def _typed(column: Wanted, present: Present, changed: bool, rules: Rules, *, cha
         return Breaking(Kind.GENERATED, column.name, present.pg_type, column.pg_type, "it is generated", blocks=column.key)
     if column.required and present.nullable and not column.key:
         return Breaking(Kind.NOT_NULL, column.name, present.pg_type, column.pg_type, "the source demands NOT NULL")
-    if contains(present.pg_type, column.pg_type):
-        return None
-    cast = find_cast(column.pg_type, present.pg_type)
-    taken = cast is not None and (cast.exact or rules.coerce)
-    if taken and (not changed or rules.coerce):
+    if rules.cells:
+        return _typed_for_cells(column, present, changed, rules, changeable=changeable)
+    taken = is_written(column, present, rules)
+    if contains(present.pg_type, column.pg_type) or (taken and (not changed or rules.coerce)):
         return None
     wider = widened(present.pg_type, column.pg_type) if changed else None
     if wider is not None:
@@ -73,6 +72,25 @@ def _typed(column: Wanted, present: Present, changed: bool, rules: Rules, *, cha
     if taken:
         why = f"it is {present.pg_type}, and became {column.pg_type} at the source"
     return Breaking(Kind.TYPE, column.name, present.pg_type, column.pg_type, why, blocks=column.key and not taken)
+
+
+def _typed_for_cells(column: Wanted, present: Present, changed: bool, rules: Rules, *,
+                     changeable: bool) -> Widening | Breaking | None:  # fmt: skip
+    if is_written(column, present, rules):
+        return None
+    wider = widened(present.pg_type, column.pg_type) if changed and not column.key else None
+    if wider is not None and takes_cells(wider, present.pg_type) and takes_cells(wider, column.pg_type):
+        return _grown(column, present, wider, rules, blocks=False, changeable=changeable)
+    why = f"it is {present.pg_type}, and the events' is {column.pg_type}: cells are read back and compared as they are"
+    return Breaking(Kind.TYPE, column.name, present.pg_type, column.pg_type, why, blocks=column.key)
+
+
+def is_written(column: Wanted, present: Present, rules: Rules) -> bool:
+    """Whether values of the events' type can be written to the column as it is, one by one."""
+    if rules.cells:
+        return (is_same if column.key else takes_cells)(present.pg_type, column.pg_type)
+    cast = find_cast(column.pg_type, present.pg_type)
+    return cast is not None and (cast.exact or rules.coerce)
 
 
 def _grown(

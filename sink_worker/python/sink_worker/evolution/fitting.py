@@ -1,7 +1,8 @@
 """One segment's columns against its table: additive changes are applied, breaking ones recorded and judged by the settings."""
 
+import functools
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,14 +11,14 @@ import psycopg
 import structlog
 
 from sink_worker import faults
-from sink_worker.coercion import find_cast
+from sink_worker.cassandra.topics import is_taken
 from sink_worker.control import Connection, Control
 from sink_worker.errors import Kind as ErrorKind
-from sink_worker.errors import TableError, public_message
+from sink_worker.errors import ReviewChangedError, TableError, public_message
 from sink_worker.errors import classify as judge
 from sink_worker.evolution import ddl
 from sink_worker.evolution.catalog import table_bytes, table_state
-from sink_worker.evolution.classify import classify
+from sink_worker.evolution.classify import classify, is_written
 from sink_worker.evolution.metrics import EvolutionMetrics
 from sink_worker.evolution.model import Breaking, Difference, Kind, Rules, TableState, Wanted
 from sink_worker.evolution.settings import Behaviour, EvolutionSettings
@@ -52,6 +53,8 @@ class Verdict:
 
 
 FITS: Final = Verdict()
+CELLS_LATE_MS: Final = 60_000
+"""For how long the agent of one of Cassandra's nodes may write events without a column that those of the others have by now."""
 
 
 def make_evolution(
@@ -60,14 +63,22 @@ def make_evolution(
     """As the settings have it. ``actor`` is who is named in the audit."""
     store = EvolutionStore(control, settings.kafka.group_id, actor)
     seconds = settings.postgres.ddl_lock_timeout_seconds
-    return Evolution(settings.evolution, settings.tables, seconds, store, metrics, redis.lock)
+    return Evolution(settings.evolution, settings.tables, seconds, store, metrics, redis.lock, cells_of(settings))
+
+
+def cells_of(settings: Settings) -> Callable[[str], bool]:
+    """Which topics' events have cells."""
+    return functools.partial(is_taken, settings.cassandra.topics)
 
 
 class Evolution:
     """Decides for one connection at a time. ``lock`` is a hint around changes; PostgreSQL's own lock decides."""
 
     def __init__(self, settings: EvolutionSettings, tables: TableSettings, lock_seconds: float, store: EvolutionStore,
-                 metrics: EvolutionMetrics, lock: Callable[[str], AbstractContextManager[None]]) -> None:  # fmt: skip
+                 metrics: EvolutionMetrics, lock: Callable[[str], AbstractContextManager[None]],
+                 cells: Callable[[str], bool] = lambda _: False) -> None:  # fmt: skip
+        """``cells`` tells the topics whose events have cells."""
+        self._cells = cells
         self._settings, self._tables = settings, tables
         self._lock_ms = int(lock_seconds * 1000)
         self.store, self.metrics = store, metrics
@@ -96,9 +107,19 @@ class Evolution:
             return FITS
         return self._breaking(connection, route, wanted, at, found)
 
+    def skipped(self, route: Route, rows: int, why: TableError) -> None:
+        """Rows are dropped, as the settings have it."""
+        self.metrics.skipped.labels(route.label).inc(rows)
+        _log.error("rows_skipped", table=route.label, topic=route.topic, rows=rows, why=str(why))
+
     def confirm(self, connection: Connection, decided: Mapping[int, str]) -> bool:
         """Whether the reviews still have the status that was decided on. Held until the transaction ends."""
         return not decided or self.store.states(connection, decided) == dict(decided)
+
+    def hold(self, connection: Connection, verdicts: Iterable[Verdict]) -> None:
+        """Hold what was decided until the transaction ends. :class:`ReviewChangedError` where it is another by now."""
+        if not self.confirm(connection, {verdict.review: verdict.status for verdict in verdicts if verdict.review is not None}):
+            raise ReviewChangedError("a schema review was decided meanwhile")
 
     def _look(self, connection: Connection, route: Route, wanted: Sequence[Wanted], at: int, *, refused: str = "") -> "_Found":
         state = table_state(connection, route.schema, route.table)
@@ -106,15 +127,17 @@ class Evolution:
             raise TableError(route.topic, "no_table", f"table {route.label} was dropped while it was being looked at")
         seen = self.store.seen(connection, route)
         most = self._of(route).rewrite_max_bytes
-        return look(state, seen, wanted, at, self._rules(route, refused),
-                    lambda: table_bytes(connection, route.schema, route.table) <= most)  # fmt: skip
+        rules = self._rules(route, refused)
+        return look(state, seen, wanted, at, rules, lambda: table_bytes(connection, route.schema, route.table) <= most,
+                    CELLS_LATE_MS if rules.cells else 0)  # fmt: skip
 
     def _of(self, route: Route) -> EvolutionSettings:
         return self._settings.of_table(route.label)
 
     def _rules(self, route: Route, refused: str) -> Rules:
         add = self._tables.evolve == "additive"
-        return Rules(add, add and self._of(route).widen and not refused, coerce=self._tables.on_mismatch == "coerce")
+        widen = add and self._of(route).widen and not refused
+        return Rules(add, widen, coerce=self._tables.on_mismatch == "coerce", cells=self._cells(route.topic))
 
     def _applied(self, connection: Connection, route: Route, wanted: Sequence[Wanted], at: int) -> "_Found":
         """Apply what is additive, once nobody else does; then look again. What a table refuses to widen has to be reviewed."""
@@ -165,7 +188,7 @@ class Evolution:
             _log.error("schema_change_breaks", table=route.label, topic=route.topic, review=review, behaviour=behaviour,
                        changes=[change.as_json() for change in changes])  # fmt: skip
         if behaviour == "audit":
-            return Verdict(_omitted(found.state, wanted, changes, self._tables), review=review, status=status)
+            return Verdict(_omitted(found.state, wanted, changes, self._rules(route, "")), review=review, status=status)
         if behaviour == "log_and_skip":
             return Verdict(refusal=TableError(route.topic, WAITS, what), skip=True, review=review, status=status)
         if status == "rejected":
@@ -194,14 +217,15 @@ class _Found:
 
 
 def look(state: TableState, seen: Seen | None, wanted: Sequence[Wanted], at: int, rules: Rules,
-         small_enough: Callable[[], bool]) -> _Found:  # fmt: skip
+         small_enough: Callable[[], bool], late_ms: int = 0) -> _Found:  # fmt: skip
     """Pure but for ``small_enough``, which is asked only where it matters.
 
-    A column is gone when events that are newer than its first ones lack it: a replay of older ones never had it.
+    A column is gone when events that are newer than its first ones, by more than ``late_ms``, lack it: a replay of older ones
+    never had it.
     """
     names = {column.name for column in wanted}
     known = seen or {}
-    gone = frozenset(name for name, was in known.items() if name not in names and at > was["since"])
+    gone = frozenset(name for name, was in known.items() if name not in names and at - late_ms > was["since"])
     before = {name: str(was["type"]) for name, was in known.items()} if seen else {c.name: c.pg_type for c in wanted}
     difference = classify(wanted, state, before=before, gone=gone, rules=rules)
     if any(found.rewrites for found in difference.widenings) and not small_enough():
@@ -221,13 +245,12 @@ def _seen_now(wanted: Sequence[Wanted], seen: Seen | None, at: int, but: Collect
     return news
 
 
-def _omitted(state: TableState, wanted: Sequence[Wanted], changes: Sequence[Breaking], tables: TableSettings) -> frozenset[str]:
+def _omitted(state: TableState, wanted: Sequence[Wanted], changes: Sequence[Breaking], rules: Rules) -> frozenset[str]:
     broken = {change.column for change in changes} & {column.name for column in wanted}
     omitted = set()
     for column in wanted:
         present = state.columns.get(column.name)
-        cast = None if present is None or present.generated else find_cast(column.pg_type, present.pg_type)
-        taken = cast is not None and (cast.exact or tables.on_mismatch == "coerce")
+        taken = present is not None and not present.generated and is_written(column, present, rules)
         omitted |= {column.name} if column.name in broken and not taken else set()
     return frozenset(omitted)
 

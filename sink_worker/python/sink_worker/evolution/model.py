@@ -90,6 +90,9 @@ class Rules:
     """Values may be rounded: a type that takes them with a loss is no difference."""
     rewrite: bool = True
     """Whether the table is small enough for a widening that rewrites it."""
+    cells: bool = False
+    """Events bring cells, which are read back and compared: a column has their type, or one that numbers are lifted to, and a
+    key its own. What is remembered of rows that are gone has the key's bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from sink_worker.errors import classify as judge
 from sink_worker.evolution import ddl
 from sink_worker.evolution.catalog import table_state
 from sink_worker.evolution.classify import classify
+from sink_worker.evolution.fitting import cells_of
 from sink_worker.evolution.model import Rules
 from sink_worker.evolution.store import WAITS, EvolutionStore, Review, waiting_mark
 from sink_worker.masking import Masking
@@ -117,7 +118,7 @@ def _apply(settings: Settings, connection: Connection, store: EvolutionStore, re
     lock_ms = int(settings.postgres.ddl_lock_timeout_seconds * 1000)
     for attempt in range(1, settings.evolution.lock_attempts + 1):
         try:
-            return _attempt(connection, store, review, note, lock_ms)
+            return _attempt(connection, store, review, note, lock_ms, cells=cells_of(settings)(review.topic))
         except _ChangedError as error:
             store.show(connection, review.id, error.statements)
             what = (
@@ -143,7 +144,8 @@ class _ChangedError(Exception):
         super().__init__()
 
 
-def _attempt(connection: Connection, store: EvolutionStore, review: Review, note: str, lock_ms: int) -> list[str]:
+def _attempt(connection: Connection, store: EvolutionStore, review: Review, note: str, lock_ms: int, *,
+             cells: bool) -> list[str]:  # fmt: skip
     route = _route(review)
     with connection.transaction():
         connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{lock_ms}ms"])
@@ -152,7 +154,7 @@ def _attempt(connection: Connection, store: EvolutionStore, review: Review, note
         # Workers hold the review before they touch the table, and so does this: in one order nobody waits for each other.
         if store.lock(connection, review.id) == "approved":
             return []
-        statements = statements_now(connection, review)
+        statements = statements_now(connection, review, cells=cells)
         if statements and statements != review.ddl:
             raise _ChangedError(statements)
         for statement in statements:
@@ -169,8 +171,9 @@ def _attempt(connection: Connection, store: EvolutionStore, review: Review, note
     return statements
 
 
-def statements_now(connection: Connection, review: Review) -> list[str]:
-    """What approving would run on the table as it is now; nothing where somebody has changed it so that it fits."""
+def statements_now(connection: Connection, review: Review, *, cells: bool) -> list[str]:
+    """What approving would run on the table as it is now; nothing where somebody has changed it so that it fits. ``cells``:
+    the topic's events have cells."""
     state = table_state(connection, review.table_schema, review.table_name)
     if state is None:
         raise ReviewError("failed", f"table {review.label} does not exist any more")
@@ -178,7 +181,7 @@ def statements_now(connection: Connection, review: Review) -> list[str]:
     broken = {change["column"] for change in review.changes if present.get(change["column"], "") == change["old"]}
     # A type that somebody changed by hand meanwhile is what they want, if it takes the events' values.
     before = {column.name: "" if column.name in broken else column.pg_type for column in review.wanted}
-    found = classify(review.wanted, state, before=before, gone=review.gone, rules=Rules(add=False, widen=False))
+    found = classify(review.wanted, state, before=before, gone=review.gone, rules=Rules(add=False, widen=False, cells=cells))
     return ddl.reviewed(review.table_schema, review.table_name, state, review.wanted, found.breaking)
 
 

@@ -26,6 +26,7 @@ _UNPUBLISHED = """
 SELECT id, pipeline, topic, table_schema || '.' || table_name, review, event, actor, detail, at FROM {schema}.schema_audit
 WHERE pipeline = %s AND NOT published ORDER BY id LIMIT %s
 """
+_GIN = "SELECT table_schema || '.' || table_name, unnest(gin) FROM {schema}.cell_tables ORDER BY 1, 2"
 _PUBLISHED = "UPDATE {schema}.schema_audit SET published = true WHERE id = ANY (%s)"
 
 
@@ -42,6 +43,8 @@ class Steward(threading.Thread):
         self._connection: Connection | None = None
         self._producer: Producer | None = None
         self._wishes = list(settings.evolution.indexes)
+        self._map_tables = bool(settings.cassandra.topics) and settings.cassandra.gin_indexes
+        self._gin = control.statement(_GIN)
         self._looked = -settings.evolution.cache_seconds
 
     def close(self) -> None:
@@ -93,13 +96,20 @@ class Steward(threading.Thread):
 
     def _build(self, connection: Connection) -> None:
         now = time.monotonic()
-        if not self._wishes or now - self._looked < self._settings.evolution.cache_seconds:
+        if not (self._wishes or self._map_tables) or now - self._looked < self._settings.evolution.cache_seconds:
             return
         self._looked = now
-        for wish in self._wishes:
+        for wish in [*self._wishes, *self._maps(connection)]:
             if self._ending.is_set():
                 return
             self._build_one(connection, wish)
+
+    def _maps(self, connection: Connection) -> list[IndexSettings]:
+        """The indexes on maps of Cassandra's tables, as far as these are known by now."""
+        if not self._map_tables:
+            return []
+        found = connection.execute(self._gin).fetchall()
+        return [IndexSettings(table=table, columns=[column], method="gin") for table, column in found]
 
     def _build_one(self, connection: Connection, wish: IndexSettings) -> None:
         try:

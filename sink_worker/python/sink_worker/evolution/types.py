@@ -20,6 +20,10 @@ _DEFAULT_PRECISION: Final = 6
 _LENGTHS: Final = {"character varying", "bit varying"}
 _NUMBERS: Final = {*_INTEGER_DIGITS, "numeric", "real", "double precision"}
 _CHECKED: Final = {("interval", "time without time zone"), ("bit varying", "bit")}
+_ANY_VARCHAR: Final = PgType("character varying")
+_BARE_TEXT: Final = PgType("text")
+_LIFTED: Final = {*_INTEGER_DIGITS, "real"}
+_LIFTED_TO: Final = {*_INTEGER_DIGITS, "numeric", "double precision"}
 _MOST_DIGITS: Final = 1000
 """Of a declared precision."""
 
@@ -46,6 +50,24 @@ def _converts(column: str, event: str, target: PgType, source: PgType) -> bool:
         return True
     cast = find_cast(event, column)
     return cast is not None and cast.exact and (source.base, target.base) not in _CHECKED
+
+
+def is_same(column: str, event: str) -> bool:
+    """Whether both have the same values in the same binary form, however they are spelled."""
+    if (elements := _elements(column, event)) is not None:
+        return is_same(*elements)
+    target, source = (_BARE_TEXT if kind == _ANY_VARCHAR else kind for kind in map(parse_type, (column, event)))
+    return target == source
+
+
+def takes_cells(column: str, event: str) -> bool:
+    """Whether the decoder writes cells of type ``event`` as values of a column that another type made wider. Of cells the
+    values are read back and compared, so that nothing is cast on the way."""
+    if is_same(column, event):
+        return True
+    if (elements := _elements(column, event)) is not None:
+        return takes_cells(*elements)
+    return parse_type(event).base in _LIFTED and parse_type(column).base in _LIFTED_TO and contains(column, event)
 
 
 def widened(column: str, event: str) -> str | None:

@@ -1,0 +1,1 @@
+"""Cassandra's merge, measured beside the MySQL path."""

@@ -1,0 +1,1 @@
+"""Changes of a source's columns while its events flow, measured."""
