@@ -467,7 +467,9 @@ def test_the_jdbc_sink_keeps_postgresql_equal_to_the_source(stack: ConnectStack,
 def test_a_plugin_that_refuses_keeps_everything_from_being_applied(stack: ConnectStack) -> None:
     path = stack.root / "Pulumi.connect.yaml"
     text = path.read_text(encoding="utf-8")
-    wrong = text.replace("connector: {heartbeat: 1s}", 'connector: {heartbeat: 1s, config: {poll.interval.ms: "soon"}}')
+    wrong = text.replace(
+        "connector: {heartbeat: 1s, config: {", 'connector: {heartbeat: 1s, config: {poll.interval.ms: "soon", '
+    )
     assert wrong != text
     path.write_text(wrong, encoding="utf-8")
     try:

@@ -257,6 +257,8 @@ def test_the_verb_rotates_what_is_named(site: Site) -> None:
     site.project.edit("trial", "overlap: 10m", "overlap: 1ms")
     before = site.values(4)
     path = "cdc-pipeline/trial/sink-4"
+    named = ("vault", "rotate", "trial", "--only", path)
+    wait_until("Vault's clock is a second on", lambda: "lately" not in site.cdc(*named).text, 120, 0.5)
     shown = site.cdc("vault", "rotate", "trial", "--only", path)
     assert (shown.code, "1 due" in shown.out, site.values(4)) == (3, True, before), shown.text
     done = site.cdc("vault", "rotate", "trial", "--only", path, "--yes", "--postgres-config", str(site.admin))
@@ -349,6 +351,7 @@ def test_the_verb_says_what_to_restart_and_what_it_cannot_reach(site: Site, sour
     config.write_text("[client]\nuser=cdc\n")
     before = source.values()["password"]
     rotate_one = ("vault", "rotate", NAME, "--only", KEPT)
+    wait_until("Vault's clock is a second on", lambda: "lately" not in site.cdc(*rotate_one).text, 120, 0.5)
     done = site.cdc(*rotate_one, "--yes", "--source-config", str(config))
     assert (done.code, "1 path rotated" in done.out) == (0, True), done.text
     wait_until("it is settled", lambda: "--yes starts them again" in site.cdc(*rotate_one).out, 120, 0.5)
