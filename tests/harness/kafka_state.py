@@ -52,16 +52,28 @@ def apply_state(state: Json, admin: AdminClient, clients: KafkaClients, user: st
 def _request(send: Callable[[], Mapping[Any, Future[Any]]]) -> None:
     """Wait until all of a request is done.
 
-    librdkafka fails what it was about to send to a bootstrap server at the moment when it lets go of that one for a broker
-    it has learned of; such a request never left, and is made again.
+    librdkafka gives up what is on its way to a bootstrap server at the moment when it lets go of that one for a broker it has
+    learned of. Such a request is made again, and what it did all the same is there already.
     """
+    given_up = False
+    while True:
+        try:
+            for future in send().values():
+                _done(future, given_up)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._DESTROY_BROKER:
+                raise
+            given_up = True
+        else:
+            return
+
+
+def _done(future: Future[Any], may_be_there: bool) -> None:
     try:
-        for future in send().values():
-            future.result(APPLY_SECONDS)
+        future.result(APPLY_SECONDS)
     except KafkaException as error:
-        if error.args[0].code() != KafkaError._DESTROY_BROKER:
+        if not may_be_there or error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
-        _request(send)
 
 
 def _topic(topic: Json) -> NewTopic:
