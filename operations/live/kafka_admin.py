@@ -223,16 +223,12 @@ class KafkaAdmin:
     def create_topic(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
         """Make one, and wait until every broker that may be asked knows it."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=dict(config))
-        [answer] = self._ask(lambda: self._admin.create_topics([topic], operation_timeout=ANSWER_SECONDS)).values()
-        try:
-            answer.result()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise self._failed(error.args[0], f"topic {name}: ") from None
+        make = partial(self._admin.create_topics, [topic], operation_timeout=ANSWER_SECONDS)
+        self._change(make, KafkaError.TOPIC_ALREADY_EXISTS, f"topic {name}: ")
 
     def delete_topic(self, name: str) -> None:
         """Take one away."""
-        self._all(self._admin.delete_topics, [name])
+        self._change(partial(self._admin.delete_topics, [name]), KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {name}: ")
 
     def configure(self, topic: str, config: Mapping[str, str | None]) -> None:
         """Set keys of a topic's configuration; ``None`` leaves one to the cluster's default."""
@@ -251,15 +247,28 @@ class KafkaAdmin:
         """The answers to all parts of one request."""
         return self._ask(lambda: {part: future.result() for part, future in request(asked).items()})
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        """librdkafka fails what it was about to send to a bootstrap server at the moment when it lets go of that one for a
-        broker it has learned of; such a request never left, and is made again."""
+    def _change(self, request: Callable[[], Mapping[Any, "Future[Any]"]], done_already: int, what: str) -> None:
+        """One change, which may be there already: by somebody else, or by a request of ours that was given up."""
+
+        def change() -> None:
+            [answer] = request().values()
+            try:
+                answer.result()
+            except KafkaException as error:
+                if error.args[0].code() != done_already:
+                    raise
+
+        self._ask(change, what)
+
+    def _ask(self, question: Callable[[], Answer], what: str = "") -> Answer:
+        """librdkafka gives up what is on its way to a bootstrap server at the moment when it lets go of that one for a broker
+        it has learned of. Such a request is made again: it may have been done all the same."""
         while True:
             try:
                 return question()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError._DESTROY_BROKER:
-                    raise self._failed(error.args[0]) from None
+                    raise self._failed(error.args[0], what) from None
 
     def _failed(self, error: KafkaError, what: str = "") -> UnreachableError:
         kind = RefusedError if error.code() in _REFUSED else UnreachableError
